@@ -1,0 +1,1 @@
+"""Volumes, annotations, network, propagation and measurements; imports neither Slicer nor Qt."""

@@ -1,0 +1,192 @@
+"""What the expert has said: for each muscle and slice *drawn*, *absent* or *unknown*, and what follows from it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+
+import numpy as np
+from scipy import ndimage
+
+from MusclePropLib.core.errors import InputError
+
+SLICES_TAG = "MuscleProp.Slices"
+NOT_MUSCLE = "Not muscle"
+
+
+class State(Enum):
+    """What is known of one muscle on one slice."""
+
+    UNKNOWN = 0
+    DRAWN = 1
+    ABSENT = 2
+
+
+@dataclass
+class MuscleAnnotation:
+    """One muscle's drawn slices: `drawn` maps a slice to its (rows, columns) bool mask, never empty."""
+
+    name: str
+    drawn: dict[int, np.ndarray] = field(default_factory=dict)
+    absent: frozenset[int] = frozenset()
+    color: tuple[float, float, float] = (0.5, 0.7, 0.4)
+    tags: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def drawn_slices(self) -> list[int]:
+        """Sorted indices of the drawn slices."""
+        return sorted(self.drawn)
+
+    def state(self, slice_index: int) -> State:
+        """Drawn wins over absent: a mask is the stronger statement."""
+        if slice_index in self.drawn:
+            return State.DRAWN
+        return State.ABSENT if slice_index in self.absent else State.UNKNOWN
+
+
+@dataclass
+class Annotations:
+    """The annotations of one volume, slices first.
+
+    `shape` is (slices, rows, columns) with the propagation axis moved to the front; `axis` is where that axis stands
+    in the stored array. Only drawn slices are held, so an annotation costs a few masks and not a label map.
+    """
+
+    shape: tuple[int, int, int]
+    muscles: list[MuscleAnnotation]
+    not_muscle: dict[int, np.ndarray] = field(default_factory=dict)
+    axis: int = 0
+
+    def known_slices(self) -> list[int]:
+        """Sorted slices that at least one muscle is drawn on."""
+        return sorted({t for m in self.muscles for t in m.drawn})
+
+    def positive(self, muscle: int, slice_index: int) -> np.ndarray:
+        """Known mask (rows, columns) of the muscle: the drawn one, empty where it is absent or unknown."""
+        drawn = self.muscles[muscle].drawn.get(slice_index)
+        return np.zeros(self.shape[1:], bool) if drawn is None else drawn
+
+    def negative(self, muscle: int, slice_index: int) -> np.ndarray:
+        """Pixels (rows, columns) where the muscle certainly is not.
+
+        Everything but the mask where the muscle is drawn or absent; otherwise the other muscles' drawn masks, their
+        union eroded by one pixel because two contours of one border never agree exactly, and the explicit negatives.
+        """
+        own = self.muscles[muscle]
+        if own.state(slice_index) is not State.UNKNOWN:
+            return ~self.positive(muscle, slice_index)
+        others = np.zeros(self.shape[1:], bool)
+        for index, other in enumerate(self.muscles):
+            if index != muscle and slice_index in other.drawn:
+                others |= other.drawn[slice_index]
+        if others.any():
+            others = ndimage.binary_erosion(others)
+        explicit = self.not_muscle.get(slice_index)
+        return others if explicit is None else others | explicit
+
+    def validate(self, source: str = "the annotation") -> None:
+        """Raise InputError unless every muscle is drawn on some slice and every mask fits the grid."""
+        if not self.muscles or not any(m.drawn for m in self.muscles):
+            raise InputError(f"{source}: no slice is drawn; outline at least one muscle on at least one slice")
+        for muscle in self.muscles:
+            if not muscle.drawn:
+                raise InputError(f"{source}: segment '{muscle.name}' is drawn on no slice")
+            slices = [*muscle.drawn, *muscle.absent]
+            if min(slices) < 0 or max(slices) >= self.shape[0]:
+                raise InputError(f"{source}: segment '{muscle.name}' names slices outside the volume")
+            if any(mask.shape != self.shape[1:] for mask in muscle.drawn.values()):
+                raise InputError(f"{source}: segment '{muscle.name}' has a mask of another size than the volume")
+
+
+def slices_tag(muscle: MuscleAnnotation, axis: int) -> str:
+    """Value of the `MuscleProp.Slices` tag: JSON without `|`, which Slicer cuts tag values at."""
+    return json.dumps({"axis": axis, "drawn": muscle.drawn_slices, "absent": sorted(muscle.absent)})
+
+
+def parse_slices_tag(value: str, source: str) -> tuple[int, set[int], set[int]]:
+    """(axis, drawn, absent) of a `MuscleProp.Slices` tag; InputError if it is not what `slices_tag` writes."""
+    try:
+        data = json.loads(value)
+        axis, drawn, absent = int(data["axis"]), set(map(int, data["drawn"])), set(map(int, data["absent"]))
+    except (ValueError, KeyError, TypeError) as fault:
+        raise InputError(f"{source}: the tag {SLICES_TAG} is damaged ({fault})") from fault
+    if axis not in (0, 1, 2):
+        raise InputError(f"{source}: the tag {SLICES_TAG} names axis {axis}, which is not 0, 1 or 2")
+    return axis, drawn, absent
+
+
+def sparse_axis(masks: Sequence[np.ndarray]) -> int:
+    """Array axis along which the masks are sparse: the one with the smallest share of filled slices in their extent.
+
+    `masks` are (a0, a1, a2) bool arrays or (layer == label) views. A hand-drawn stack of slices is dense within each
+    slice, so only the drawing direction has gaps. Without any gap the first axis is taken.
+    """
+    share = []
+    for axis in range(3):
+        rest = tuple(a for a in range(3) if a != axis)
+        filled = np.flatnonzero(np.logical_or.reduce([np.any(m, axis=rest) for m in masks]))
+        share.append(len(filled) / (filled[-1] - filled[0] + 1) if len(filled) > 1 else 1.0 - 0.5 * len(filled))
+    return int(np.argmin(share))
+
+
+def drawn_from_mask(mask: np.ndarray, axis: int, keep: set[int] | None = None) -> dict[int, np.ndarray]:
+    """Non-empty slices of a (a0, a1, a2) mask along `axis`, as copies; `keep` limits them to those indices."""
+    moved = np.moveaxis(mask, axis, 0)
+    filled = np.flatnonzero(moved.any(axis=(1, 2)))
+    return {int(t): moved[t].astype(bool) for t in filled if keep is None or int(t) in keep}
+
+
+def save_annotations(annotations: Annotations, path: Path) -> None:
+    """Write to one `.npz` (no pickles), the job folder's form."""
+    head = {
+        "shape": annotations.shape,
+        "axis": annotations.axis,
+        "not_muscle": sorted(annotations.not_muscle),
+        "muscles": [
+            {
+                "name": m.name,
+                "color": m.color,
+                "tags": m.tags,
+                "drawn": m.drawn_slices,
+                "absent": sorted(m.absent),
+            }
+            for m in annotations.muscles
+        ],
+    }
+    stacks: dict[str, np.ndarray] = {"head": np.array(json.dumps(head))}
+    for index, muscle in enumerate(annotations.muscles):
+        stacks[f"drawn{index}"] = _stack(muscle.drawn, annotations.shape)
+    stacks["not_muscle"] = _stack(annotations.not_muscle, annotations.shape)
+    np.savez_compressed(path, **stacks)
+
+
+def load_annotations(path: Path) -> Annotations:
+    """Read what `save_annotations` wrote."""
+    with np.load(path, allow_pickle=False) as stacks:
+        head = json.loads(str(stacks["head"]))
+        shape = tuple(head["shape"])
+        muscles = [
+            MuscleAnnotation(
+                name=item["name"],
+                drawn=_unstack(stacks[f"drawn{index}"], item["drawn"], shape),
+                absent=frozenset(item["absent"]),
+                color=tuple(item["color"]),
+                tags=dict(item["tags"]),
+            )
+            for index, item in enumerate(head["muscles"])
+        ]
+        explicit = _unstack(stacks["not_muscle"], head["not_muscle"], shape)
+    return Annotations(shape, muscles, explicit, head["axis"])
+
+
+def _stack(masks: Mapping[int, np.ndarray], shape: tuple[int, int, int]) -> np.ndarray:
+    ordered = [masks[t] for t in sorted(masks)]
+    return np.packbits(np.stack(ordered), axis=-1) if ordered else np.zeros((0, shape[1], -(-shape[2] // 8)), np.uint8)
+
+
+def _unstack(packed: np.ndarray, slices: Sequence[int], shape: tuple[int, int, int]) -> dict[int, np.ndarray]:
+    masks = np.unpackbits(packed, axis=-1, count=shape[2]).astype(bool)
+    return {int(t): masks[i] for i, t in enumerate(slices)}
