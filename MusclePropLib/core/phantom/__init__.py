@@ -1,0 +1,1 @@
+"""Simulated scans with known truth: random structures for pretraining and a whole calf."""
