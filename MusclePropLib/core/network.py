@@ -26,6 +26,7 @@ class NetworkConfig:
     """What a network is made of; kept with the weights.
 
     `variant` adds one thing at a time: plain convolutions, `s`eparable ones, `r`econstruction decoder, `clstm`.
+    `skips` joins the encoder's maps to the decoder's: `concatenate` as in the paper, or `add`, a fifth quicker on a CPU.
     `zero_last` starts the segmentation's last layer at zero, so that the untrained logits are exactly zero.
     """
 
@@ -37,11 +38,14 @@ class NetworkConfig:
     lstm_cells: int = 4
     separable_gates: bool = True
     norm_groups: int = 8
+    skips: str = "concatenate"
     zero_last: bool = False
 
     def __post_init__(self) -> None:
         if self.variant not in VARIANTS:
             raise ValueError(f"unknown network variant '{self.variant}'; there are {', '.join(VARIANTS)}")
+        if self.skips not in ("concatenate", "add"):
+            raise ValueError(f"unknown kind of skip connection '{self.skips}'; there are concatenate, add")
         if self.base_maps % self.norm_groups:
             raise ValueError(f"base_maps {self.base_maps} is not a multiple of norm_groups {self.norm_groups}")
 
@@ -116,7 +120,8 @@ class Decoder(nn.Module):
         super().__init__()
         pairs = list(zip(config.maps[:0:-1], config.maps[-2::-1], strict=True))
         self.narrow = nn.ModuleList(Pointwise(deep, fine, bias=False) for deep, fine in pairs)
-        self.blocks = nn.ModuleList(ResidualBlock(2 * fine, fine, config) for _, fine in pairs)
+        self.add = config.skips == "add"
+        self.blocks = nn.ModuleList(ResidualBlock(fine if self.add else 2 * fine, fine, config) for _, fine in pairs)
         self.last = Pointwise(config.base_maps, outputs)
 
     def forward(self, levels: list[Tensor], run: Runner) -> Tensor:
@@ -124,7 +129,7 @@ class Decoder(nn.Module):
         for narrow, block, skip in zip(self.narrow, self.blocks, levels[-2::-1], strict=True):
             # Narrowing before upsampling costs a quarter and gives the same: the two commute.
             maps = F.interpolate(narrow(maps), scale_factor=2, mode="bilinear", align_corners=False)
-            maps = run(block, torch.cat((maps, skip), 1))
+            maps = run(block, maps + skip if self.add else torch.cat((maps, skip), 1))
         return self.last(maps)
 
 

@@ -24,6 +24,12 @@ def test_output_has_the_frames_own_size(variant, rows, columns):
         assert output.reconstruction is None
 
 
+def test_adding_skips_is_the_smaller_network():
+    joined, added = (small(skips=skips) for skips in ("concatenate", "add"))
+    assert added(torch.rand(3, 1, 9, 9)).logits.shape == (3, 4, 9, 9)
+    assert sum(p.numel() for p in added.parameters()) < sum(p.numel() for p in joined.parameters())
+
+
 @torch.no_grad()
 @pytest.mark.parametrize(("variant", "reaches"), [("unet-s-r-clstm", True), ("unet-s-r", False)])
 @pytest.mark.parametrize(("touched", "seen"), [(0, -1), (-1, 0)])
