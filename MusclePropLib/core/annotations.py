@@ -15,6 +15,7 @@ from MusclePropLib.core.errors import InputError
 
 SLICES_TAG = "MuscleProp.Slices"
 NOT_MUSCLE = "Not muscle"
+NOT_MUSCLE_TAG = "MuscleProp.NotMuscle"
 
 
 class State(Enum):
@@ -118,25 +119,36 @@ def parse_slices_tag(value: str, source: str) -> tuple[int, set[int], set[int]]:
     return axis, drawn, absent
 
 
-def sparse_axis(masks: Sequence[np.ndarray]) -> int:
-    """Array axis along which the masks are sparse: the one with the smallest share of filled slices in their extent.
+def extents(labels: np.ndarray, value: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Along each axis, which slices of the (a0, a1, a2) label map hold `value`; looks at one slice at a time."""
+    filled = tuple(np.zeros(n, bool) for n in labels.shape)
+    for t, part in enumerate(labels):
+        mask = part == value
+        if mask.any():
+            filled[0][t] = True
+            filled[1][:] |= mask.any(axis=1)
+            filled[2][:] |= mask.any(axis=0)
+    return filled
 
-    `masks` are (a0, a1, a2) bool arrays or (layer == label) views. A hand-drawn stack of slices is dense within each
-    slice, so only the drawing direction has gaps. Without any gap the first axis is taken.
+
+def sparse_axis(profiles: Sequence[Sequence[np.ndarray]]) -> int:
+    """The axis across which slices were drawn, from each segment's `extents`.
+
+    A drawn slice is dense within itself. So the axis is the one with far fewer filled slices than the others (one or a
+    few slices), else the one with clear gaps between the filled slices of a segment, else, for a dense label map, 0.
     """
-    share = []
-    for axis in range(3):
-        rest = tuple(a for a in range(3) if a != axis)
-        filled = np.flatnonzero(np.logical_or.reduce([np.any(m, axis=rest) for m in masks]))
-        share.append(len(filled) / (filled[-1] - filled[0] + 1) if len(filled) > 1 else 1.0 - 0.5 * len(filled))
-    return int(np.argmin(share))
+    filled = np.array([[p.sum() for p in profile] for profile in profiles])
+    spans = np.array([[_span(p) for p in profile] for profile in profiles])
+    counts = np.sort(filled.sum(axis=0))
+    if counts[0] * 10 <= counts[1]:
+        return int(np.argmin(filled.sum(axis=0)))
+    share = filled.sum(axis=0) / np.maximum(1, spans.sum(axis=0))
+    return int(np.argmin(share)) if share.min() < 0.9 else 0
 
 
-def drawn_from_mask(mask: np.ndarray, axis: int, keep: set[int] | None = None) -> dict[int, np.ndarray]:
-    """Non-empty slices of a (a0, a1, a2) mask along `axis`, as copies; `keep` limits them to those indices."""
-    moved = np.moveaxis(mask, axis, 0)
-    filled = np.flatnonzero(moved.any(axis=(1, 2)))
-    return {int(t): moved[t].astype(bool) for t in filled if keep is None or int(t) in keep}
+def _span(filled: np.ndarray) -> int:
+    where = np.flatnonzero(filled)
+    return int(where[-1] - where[0] + 1) if len(where) else 0
 
 
 def save_annotations(annotations: Annotations, path: Path) -> None:

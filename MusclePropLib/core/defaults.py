@@ -1,0 +1,44 @@
+"""The muscles of the calf that the tool knows by name: names, colours, terminology and label values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_CONTEXT = "Segmentation category and type - 3D Slicer General Anatomy list"
+_CATEGORY = "SCT^91723000^Anatomical Structure"
+_NO_REGION = "~^^~Anatomic codes - DICOM master list~^^~^^"
+
+
+@dataclass(frozen=True)
+class DefaultMuscle:
+    """One muscle: segment `name`, full `title`, RGB `color` (0 to 1), SNOMED `code` with its `meaning`, and the
+    `label` value in the public Leg-3D-US data set (doi 10.1007/s11548-024-03170-7)."""
+
+    name: str
+    title: str
+    color: tuple[float, float, float]
+    code: str
+    meaning: str
+    label: int
+
+    @property
+    def terminology(self) -> str:
+        """The value of Slicer's `TerminologyEntry` tag."""
+        return f"{_CONTEXT}~{_CATEGORY}~SCT^{self.code}^{self.meaning}{_NO_REGION}"
+
+
+GM = DefaultMuscle("GM", "Gastrocnemius medialis", (0.84, 0.37, 0.30), "71616004", "Muscle", 150)
+GL = DefaultMuscle("GL", "Gastrocnemius lateralis", (0.27, 0.55, 0.83), "71616004", "Muscle", 200)
+SOL = DefaultMuscle("SOL", "Soleus", (0.93, 0.72, 0.27), "71616004", "Muscle", 100)
+DEFAULT_MUSCLES = (GM, GL, SOL)
+
+
+def default_for_name(name: str) -> DefaultMuscle | None:
+    """The default muscle that a segment of this name is, by short or full name in any case."""
+    wanted = name.strip().casefold()
+    return next((m for m in DEFAULT_MUSCLES if wanted in (m.name.casefold(), m.title.casefold())), None)
+
+
+def default_for_label(label: int) -> DefaultMuscle | None:
+    """The muscle of a Leg-3D-US label value."""
+    return next((m for m in DEFAULT_MUSCLES if m.label == label), None)

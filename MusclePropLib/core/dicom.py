@@ -1,0 +1,60 @@
+"""Finding the files of one DICOM series."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from MusclePropLib.core.errors import InputError
+from MusclePropLib.core.images import open_image
+
+SERIES_UID = "0020|000e"
+POSITION = "0020|0032"
+ORIENTATION = "0020|0037"
+
+
+def is_dicom(path: Path) -> bool:
+    """Whether `path` is a folder or a file that ITK's DICOM reader takes."""
+    return path.is_dir() or sitk.ImageFileReader.GetImageIOFromFileName(os.fspath(path)) == "GDCMImageIO"
+
+
+def series_reader(path: Path) -> sitk.ImageSeriesReader | sitk.ImageFileReader:
+    """A reader for the series in folder `path`, or for the series that file `path` belongs to.
+
+    Raises InputError if the folder holds no series, or several, so that the choice is the user's and not the order
+    of the files.
+    """
+    if path.is_dir():
+        folder, series = path, sitk.ImageSeriesReader.GetGDCMSeriesIDs(os.fspath(path))
+        if not series:
+            raise InputError(f"{path}: no DICOM series in this folder")
+        if len(series) > 1:
+            raise InputError(f"{path}: {len(series)} DICOM series in this folder; name one file of the one you mean")
+        uid = series[0]
+    else:
+        single = open_image(path)
+        if single.GetDimension() > 2 and single.GetSize()[2] > 1:
+            return single
+        folder, uid = path.parent, single.GetMetaData(SERIES_UID).strip()
+    files = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(os.fspath(folder), uid)
+    reader = sitk.ImageSeriesReader()
+    reader.SetFileNames(files or [os.fspath(path)])
+    reader.MetaDataDictionaryArrayUpdateOn()
+    return reader
+
+
+def uneven_positions(reader: sitk.ImageSeriesReader) -> np.ndarray | None:
+    """Positions (slices,) in mm of a series that has been read, if its slices are not evenly spaced; else None."""
+    files = reader.GetFileNames()
+    if not all(reader.HasMetaDataKey(i, key) for i in range(len(files)) for key in (POSITION, ORIENTATION)):
+        return None
+    corners = np.array([reader.GetMetaData(i, POSITION).split("\\") for i in range(len(files))], dtype=float)
+    row, column = np.array(reader.GetMetaData(0, ORIENTATION).split("\\"), dtype=float).reshape(2, 3)
+    positions = (corners - corners[0]) @ np.cross(row, column)
+    steps = np.diff(positions)
+    if len(steps) < 2 or np.ptp(steps) <= 0.01 * abs(np.mean(steps)):
+        return None
+    return positions if positions[-1] >= 0 else -positions

@@ -1,0 +1,129 @@
+"""Between SimpleITK images and arrays with a `Geometry`: no copy on the way in, one on the way out.
+
+Every reader of the project goes through `open_image`, so that a missing, foreign or broken file is the same sentence
+everywhere.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from MusclePropLib.core.errors import InputError
+from MusclePropLib.core.geometry import Geometry
+
+WRITABLE = (".nrrd", ".nhdr", ".nii", ".nii.gz", ".mha", ".mhd")
+
+
+class _ImageBuffer:
+    """Lends an image's pixels to numpy. Arrays keep this object as their `base`, and with it the image alive."""
+
+    def __init__(self, image: sitk.Image) -> None:
+        self._image = image
+        self.__array_interface__ = sitk.GetArrayViewFromImage(image).__array_interface__
+
+
+def array_of(image: sitk.Image) -> np.ndarray:
+    """The image's pixels without a copy, read-only, slowest axis first (components last)."""
+    return np.asarray(_ImageBuffer(image))
+
+
+def geometry_of(image: sitk.Image) -> Geometry:
+    """Geometry of `array_of(image)` for a three-dimensional image; ITK's i, j, k are the array's axes 2, 1, 0."""
+    columns = np.array(image.GetDirection()).reshape(3, 3) * np.array(image.GetSpacing())
+    affine = np.eye(4)
+    affine[:3, :3] = columns[:, ::-1]
+    affine[:3, 3] = image.GetOrigin()
+    return Geometry(image.GetSize()[::-1], affine)
+
+
+def image_of(array: np.ndarray, geometry: Geometry) -> sitk.Image:
+    """A SimpleITK image holding a copy of `array` (a0, a1, a2[, components])."""
+    if array.dtype == bool:
+        array = array.view(np.uint8)
+    image = sitk.GetImageFromArray(array, isVector=array.ndim == 4)
+    columns = geometry.affine[:3, 2::-1]
+    spacing = np.linalg.norm(columns, axis=0)
+    image.SetSpacing(spacing.tolist())
+    image.SetDirection((columns / spacing).ravel().tolist())
+    image.SetOrigin(geometry.affine[:3, 3].tolist())
+    return image
+
+
+def open_image(path: Path) -> sitk.ImageFileReader:
+    """A reader that has read the header of `path` only. InputError if there is no such file or no image in it."""
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(os.fspath(path))
+    try:
+        reader.ReadImageInformation()
+    except RuntimeError as fault:
+        raise InputError(f"{path}: not an image that can be read ({_reason(fault)})") from fault
+    return reader
+
+
+def load_pixels(reader: sitk.ImageFileReader | sitk.ImageSeriesReader, path: Path) -> sitk.Image:
+    """The reader's image with its pixels; InputError if the file breaks off or is damaged."""
+    try:
+        return reader.Execute()
+    except RuntimeError as fault:
+        raise InputError(f"{path}: the image cannot be read ({_reason(fault)})") from fault
+
+
+def metadata(reader: sitk.ImageFileReader) -> dict[str, str]:
+    """All the header's fields as text."""
+    return {key: reader.GetMetaData(key) for key in reader.GetMetaDataKeys()}
+
+
+def image_suffix(path: Path) -> str:
+    """The ending that decides the format, with `.nii.gz` whole; InputError if it is not one that can be written."""
+    suffix = next((s for s in WRITABLE if path.name.lower().endswith(s)), "")
+    if not suffix:
+        raise InputError(f"{path}: cannot write this kind of file; use one of {', '.join(WRITABLE)}")
+    return suffix
+
+
+def save_image(image: sitk.Image, path: Path) -> None:
+    """Write compressed. A NIfTI file cannot hold a sheared grid: InputError rather than a silently moved image."""
+    suffix = image_suffix(path)
+    direction = np.array(image.GetDirection()).reshape(3, 3)
+    if suffix.startswith(".nii") and not np.allclose(direction.T @ direction, np.eye(3), atol=1e-4):
+        raise InputError(f"{path}: NIfTI cannot hold axes that are not perpendicular; write .nrrd instead")
+    if suffix in (".nhdr", ".mhd"):  # two files that name each other: a temporary name would be written into one
+        sitk.WriteImage(image, os.fspath(path), True)
+    else:
+        write_whole(path, suffix, lambda name: sitk.WriteImage(image, name, True))
+
+
+def write_whole(path: Path, suffix: str, write: Callable[[str], None]) -> None:
+    """Let `write` fill a temporary file beside `path`, then rename it: the file is there whole or not at all."""
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: the folder does not exist")
+    handle, name = tempfile.mkstemp(suffix=suffix, prefix=".writing-", dir=path.parent)
+    os.close(handle)
+    try:
+        write(name)
+        os.chmod(name, 0o666 & ~_umask())
+        os.replace(name, path)
+    except RuntimeError as fault:
+        raise InputError(f"{path}: cannot be written ({_reason(fault)})") from fault
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _reason(fault: RuntimeError) -> str:
+    """The last line of ITK's report, without the object's address."""
+    last = str(fault).strip().splitlines()[-1]
+    return last.rsplit("): ", 1)[-1].removeprefix("ITK ERROR: ").strip()

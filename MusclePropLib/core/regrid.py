@@ -1,0 +1,50 @@
+"""Moving label maps between grids whose voxels coincide, by index arithmetic alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from MusclePropLib.core.geometry import Geometry
+
+
+@dataclass(frozen=True)
+class GridShift:
+    """Index on a stored grid from one on a target grid: stored[axes[a]] = signs[a] * target[a] + offset[axes[a]]."""
+
+    axes: tuple[int, int, int]
+    signs: tuple[int, int, int]
+    offset: tuple[int, int, int]
+
+
+def grid_shift(stored: Geometry, target: Geometry, tolerance: float = 0.01) -> GridShift | None:
+    """How the grids' indices correspond, or None if any target voxel is off a stored one by over `tolerance` voxels."""
+    to_stored = np.linalg.solve(stored.affine, target.affine)
+    whole = np.rint(to_stored)
+    extent = np.append(np.array(target.shape) - 1, 1)
+    if np.any(np.abs(to_stored - whole)[:3] @ extent > tolerance):
+        return None
+    turn = whole[:3, :3]
+    if not np.array_equal(np.abs(turn).sum(axis=0), [1, 1, 1]) or not np.array_equal(np.abs(turn @ turn.T), np.eye(3)):
+        return None
+    axes = np.argmax(np.abs(turn), axis=0)
+    signs = turn[axes, range(3)]
+    return GridShift(*(tuple(int(v) for v in row) for row in (axes, signs, whole[:3, 3])))
+
+
+def regrid(array: np.ndarray, shape: tuple[int, int, int], shift: GridShift) -> np.ndarray:
+    """`array` on the target grid of `shape`, zero outside its own; voxels that the target lacks are left out."""
+    turned = array.transpose(shift.axes)
+    result = np.zeros(shape, array.dtype)
+    here, there = [], []
+    for axis in range(3):
+        length, sign, start = turned.shape[axis], shift.signs[axis], shift.offset[shift.axes[axis]]
+        if sign < 0:
+            turned = np.flip(turned, axis)
+            start = length - 1 - start
+        low, high = max(0, -start), min(shape[axis], length - start)
+        here.append(slice(low, max(low, high)))
+        there.append(slice(low + start, max(low, high) + start))
+    result[tuple(here)] = turned[tuple(there)]
+    return result

@@ -1,0 +1,216 @@
+"""Segmentation files, and what the expert drew in them.
+
+SimpleITK alone does it. slicerio 1.4, the library for `.seg.nrrd`, was tried and not taken: it works through pynrrd,
+which drops every character outside ASCII on reading and fails on it when writing (a segment named "Müller"), copies
+the voxels more than once, and neither comes with Slicer's Python; SimpleITK does, keeps all header fields as they
+are, and lends the voxels without a copy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from MusclePropLib.core import images
+from MusclePropLib.core.annotations import (
+    NOT_MUSCLE,
+    NOT_MUSCLE_TAG,
+    SLICES_TAG,
+    Annotations,
+    MuscleAnnotation,
+    extents,
+    parse_slices_tag,
+    slices_tag,
+    sparse_axis,
+)
+from MusclePropLib.core.errors import InputError
+from MusclePropLib.core.geometry import Geometry
+from MusclePropLib.core.seg_fields import format_tags, parse_color, parse_tags, segment_fields
+from MusclePropLib.core.segments import (
+    MAX_LABELS,
+    Segment,
+    Segmentation,
+    segmentation_from_labels,
+    segmentation_from_masks,
+)
+
+__all__ = [
+    "Segment",
+    "Segmentation",
+    "annotations_from_segmentation",
+    "read_segmentation",
+    "segmentation_from_annotations",
+    "segmentation_from_labels",
+    "segmentation_from_masks",
+    "write_segmentation",
+]
+
+SEG_NRRD = ".seg.nrrd"
+
+
+def read_segmentation(path: str | Path, names: Mapping[int, str] | None = None) -> Segmentation:
+    """Read a `.seg.nrrd` or a plain label map of any image format.
+
+    In a label map every value but 0 is a segment, named by `names`, else by the Leg-3D-US values if there are no
+    others, else `Segment_<value>`. Raises InputError if the file is missing, no label map, or has no segment.
+    """
+    path = Path(path)
+    reader = images.open_image(path)
+    fields = segment_fields(images.metadata(reader))
+    if reader.GetDimension() != 3:
+        raise InputError(f"{path}: {reader.GetDimension()} dimensions; a label map of three is needed")
+    if reader.GetNumberOfComponents() > 1 and not fields:
+        raise InputError(f"{path}: {reader.GetNumberOfComponents()} values per voxel; this is not a label map")
+    image = images.load_pixels(reader, path)
+    array, geometry = images.array_of(image), images.geometry_of(image)
+    if not fields:
+        return segmentation_from_labels(array, geometry, names=names, source=str(path))
+    layers = [array] if array.ndim == 3 else [array[..., layer] for layer in range(array.shape[3])]
+    segments = [_segment(item, n, len(layers), path) for n, item in enumerate(fields)]
+    return Segmentation(geometry, layers, segments, str(path))
+
+
+def write_segmentation(path: str | Path, segmentation: Segmentation) -> None:
+    """Write `.seg.nrrd` (Slicer's, with names, colours and tags) or, by any other ending, a plain label map.
+
+    Raises InputError, and leaves no file, if a tag cannot be stored or if segments overlap in a plain label map.
+    """
+    path = Path(path)
+    if path.name.lower().endswith(SEG_NRRD):
+        layers = segmentation.layers
+        array = layers[0] if len(layers) == 1 else np.stack(layers, axis=-1)
+        fields = _header(segmentation)
+    else:
+        array, fields = _flat(segmentation, path), {}
+    image = images.image_of(array, segmentation.geometry)
+    for key, value in fields.items():
+        image.SetMetaData(key, value)
+    images.save_image(image, path)
+
+
+def annotations_from_segmentation(
+    segmentation: Segmentation, axis: str | int = "auto", source: str = ""
+) -> Annotations:
+    """What the expert has said, slices first; only the drawn slices are copied.
+
+    A segment with the tag `MuscleProp.Slices` is drawn and absent where the tag says; without it, its non-empty
+    slices are drawn and the rest unknown. `axis` "auto" is the tags' axis, else the one along which the segments are
+    sparse. Segments without a voxel or a tag say nothing and are left out. Slices count on the segmentation's grid:
+    bring it onto the image's with `resampled_to` first. Raises InputError if nothing is drawn.
+    """
+    source = source or segmentation.source or "the segmentation"
+    tags = [_slices(segment, source) for segment in segmentation.segments]
+    profiles = [extents(segmentation.layers[s.layer], s.value) for s in segmentation.segments]
+    if axis == "auto":
+        axis = _axis([t[0] for t in tags if t], profiles, source)
+    annotations = Annotations(segmentation.geometry.moved(int(axis)).shape, [], axis=int(axis))
+    for segment, tag, profile in zip(segmentation.segments, tags, profiles, strict=True):
+        filled = set(np.flatnonzero(profile[annotations.axis]).tolist())
+        drawn = _masks(segmentation, segment, filled & tag[1] if tag else filled, annotations.axis)
+        if _is_not_muscle(segment):
+            for t, mask in drawn.items():
+                annotations.not_muscle[t] = annotations.not_muscle.get(t, False) | mask
+        elif drawn:
+            absent = frozenset(tag[2] - set(drawn)) if tag else frozenset()
+            annotations.muscles.append(MuscleAnnotation(segment.name, drawn, absent, segment.color, dict(segment.tags)))
+    annotations.validate(source)
+    return annotations
+
+
+def segmentation_from_annotations(annotations: Annotations, geometry: Geometry, source: str = "") -> Segmentation:
+    """The annotations as segments, tagged with their states, on the *stored* grid `geometry`."""
+    tagged = [
+        Segment(m.name, m.color, m.tags | {SLICES_TAG: slices_tag(m, annotations.axis)}) for m in annotations.muscles
+    ]
+    drawn = [m.drawn for m in annotations.muscles]
+    if annotations.not_muscle:
+        tagged.append(Segment(NOT_MUSCLE, (0.4, 0.4, 0.4), {NOT_MUSCLE_TAG: "1"}))
+        drawn.append(annotations.not_muscle)
+    if geometry.moved(annotations.axis).shape != annotations.shape:
+        raise ValueError(f"annotations of shape {annotations.shape} do not fit a grid of shape {geometry.shape}")
+    return segmentation_from_masks((_spread(d, annotations) for d in drawn), geometry, tagged, source)
+
+
+def _spread(drawn: Mapping[int, np.ndarray], annotations: Annotations) -> np.ndarray:
+    """Drawn slices in an otherwise empty bool array in stored axis order."""
+    mask = np.zeros(annotations.shape, bool)
+    for t, part in drawn.items():
+        mask[t] = part
+    return np.moveaxis(mask, 0, annotations.axis)
+
+
+def _slices(segment: Segment, source: str) -> tuple[int, set[int], set[int]] | None:
+    value = segment.tags.get(SLICES_TAG)
+    return parse_slices_tag(value, f"{source}, segment '{segment.name}'") if value else None
+
+
+def _axis(tagged: list[int], profiles: list[tuple[np.ndarray, ...]], source: str) -> int:
+    if len(set(tagged)) > 1:
+        raise InputError(f"{source}: its segments were annotated along different axes; name the one to use")
+    return tagged[0] if tagged else sparse_axis(profiles)
+
+
+def _is_not_muscle(segment: Segment) -> bool:
+    return segment.name.strip().casefold() == NOT_MUSCLE.casefold() or segment.tags.get(NOT_MUSCLE_TAG) == "1"
+
+
+def _masks(segmentation: Segmentation, segment: Segment, slices: set[int], axis: int) -> dict[int, np.ndarray]:
+    layer = np.moveaxis(segmentation.layers[segment.layer], axis, 0)
+    return {t: layer[t] == segment.value for t in sorted(slices)}
+
+
+def _segment(item: Mapping[str, str], number: int, layers: int, path: Path) -> Segment:
+    """One segment of a header; files of before Slicer 4.11 have neither layer nor value: one component each."""
+    try:
+        layer = int(item.get("Layer", number if layers > 1 else 0))
+        value = int(item.get("LabelValue", 1))
+        color = parse_color(item.get("Color", "0.5 0.5 0.5"))
+    except ValueError as fault:
+        raise InputError(f"{path}: the description of segment {number} is damaged ({fault})") from fault
+    if not 0 <= layer < layers:
+        raise InputError(f"{path}: segment {number} is in layer {layer}, but there are {layers}")
+    name = item.get("Name", f"Segment_{number + 1}")
+    return Segment(name, color, parse_tags(item.get("Tags", "")), layer, value, item.get("ID", ""))
+
+
+def _header(segmentation: Segmentation) -> dict[str, str]:
+    """The `.seg.nrrd` fields; every segment's extent is the whole grid, which is what is stored."""
+    i, j, k = (n - 1 for n in segmentation.geometry.shape[::-1])
+    fields = {
+        "Segmentation_ContainedRepresentationNames": "Binary labelmap|",
+        "Segmentation_MasterRepresentation": "Binary labelmap",
+        "Segmentation_ReferenceImageExtentOffset": "0 0 0",
+    }
+    for n, segment in enumerate(segmentation.segments):
+        values = {
+            "ID": segment.id or f"Segment_{n + 1}",
+            "Name": segment.name,
+            "NameAutoGenerated": "0",
+            "Color": " ".join(f"{c:.6g}" for c in segment.color),
+            "ColorAutoGenerated": "0",
+            "Extent": f"0 {i} 0 {j} 0 {k}",
+            "LabelValue": str(segment.value),
+            "Layer": str(segment.layer),
+            "Tags": format_tags(segment.tags, segment.name),
+        }
+        fields |= {f"Segment{n}_{key}": value for key, value in values.items()}
+    return fields
+
+
+def _flat(segmentation: Segmentation, path: Path) -> np.ndarray:
+    """All segments in one label map, values as they are if distinct, else 1, 2, ... InputError if any overlap."""
+    if len(segmentation.layers) == 1:
+        return segmentation.layers[0]
+    values = [s.value for s in segmentation.segments]
+    if len(set(values)) < len(values):
+        values = list(range(1, len(values) + 1))
+    flat = np.zeros(segmentation.geometry.shape, np.uint8 if max(values) <= MAX_LABELS else np.uint16)
+    for segment, value in zip(segmentation.segments, values, strict=True):
+        for source, target in zip(segmentation.layers[segment.layer], flat, strict=True):
+            mask = source == segment.value
+            if target[mask].any():
+                raise InputError(f"{path}: segment '{segment.name}' overlaps another; write {SEG_NRRD} instead")
+            target[mask] = value
+    return flat

@@ -1,0 +1,133 @@
+"""Segmentations: named segments on a grid, as label maps that they may share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from MusclePropLib.core.defaults import default_for_label
+from MusclePropLib.core.errors import InputError
+from MusclePropLib.core.geometry import Geometry
+from MusclePropLib.core.regrid import grid_shift, regrid
+
+MAX_LABELS = 255
+_COLORS = ((0.50, 0.68, 0.50), (0.95, 0.84, 0.57), (0.69, 0.48, 0.40), (0.44, 0.72, 0.82), (0.85, 0.40, 0.31))
+
+
+@dataclass
+class Segment:
+    """One segment: the voxels of layer `layer` that hold `value`. `tags` are Slicer's, `id` its segment ID."""
+
+    name: str
+    color: tuple[float, float, float] = _COLORS[0]
+    tags: dict[str, str] = field(default_factory=dict)
+    layer: int = 0
+    value: int = 1
+    id: str = ""
+
+
+@dataclass(eq=False)
+class Segmentation:
+    """`layers` are (a0, a1, a2) integer label maps on the grid `geometry`, in the stored axis order."""
+
+    geometry: Geometry
+    layers: list[np.ndarray]
+    segments: list[Segment]
+    source: str = ""
+
+    def mask(self, index: int) -> np.ndarray:
+        """Bool array (a0, a1, a2) of one segment. Costs a byte per voxel: prefer slices of `layers` on big grids."""
+        segment = self.segments[index]
+        return self.layers[segment.layer] == segment.value
+
+    def resampled_to(self, geometry: Geometry) -> Segmentation:
+        """The same voxels on another grid that is aligned with this one: padded, cropped, axes swapped or flipped.
+
+        Slicer stores the part of the image's grid that holds segments; this puts it back. Nothing is interpolated.
+        Raises InputError if the grids' voxels do not coincide.
+        """
+        if self.geometry.matches(geometry):
+            return self
+        shift = grid_shift(self.geometry, geometry)
+        if shift is None:
+            raise InputError(f"{self.source or 'segmentation'}: different grids: its voxels are not those of the image")
+        return replace(self, geometry=geometry, layers=[regrid(a, geometry.shape, shift) for a in self.layers])
+
+
+def segmentation_from_labels(
+    labels: np.ndarray,
+    geometry: Geometry,
+    segments: Sequence[Segment] | None = None,
+    names: Mapping[int, str] | None = None,
+    source: str = "",
+) -> Segmentation:
+    """A segmentation that shares the label map `labels` (a0, a1, a2), without a copy if it holds whole numbers.
+
+    `segments` gives name, colour and tags of the values 1, 2, ...; without it the segments are the values found.
+    """
+    labels = _whole_numbers(labels, source or "label map")
+    if segments is None:
+        values = label_values(labels, source or "label map")
+        segments = [_named(value, values, names or {}) for value in values]
+    else:
+        segments = [replace(segment, layer=0, value=n) for n, segment in enumerate(segments, 1)]
+    return Segmentation(geometry, [labels], list(segments), source)
+
+
+def segmentation_from_masks(
+    masks: Iterable[np.ndarray], geometry: Geometry, segments: Sequence[Segment], source: str = ""
+) -> Segmentation:
+    """A segmentation of one (a0, a1, a2) bool mask per segment, in as few layers as keep overlaps apart."""
+    layers: list[np.ndarray] = []
+    placed = []
+    for value, (mask, segment) in enumerate(zip(masks, segments, strict=True), 1):
+        layer = next((n for n, a in enumerate(layers) if not a[mask].any()), len(layers))
+        if layer == len(layers):
+            layers.append(np.zeros(geometry.shape, np.uint8 if len(segments) <= MAX_LABELS else np.uint16))
+        layers[layer][mask] = value
+        placed.append(replace(segment, layer=layer, value=value))
+    return Segmentation(geometry, layers or [np.zeros(geometry.shape, np.uint8)], placed, source)
+
+
+def label_values(labels: np.ndarray, source: str = "label map") -> list[int]:
+    """The sorted values other than 0, found slice by slice. InputError if there are none or too many for labels."""
+    found: set[int] = set()
+    for part in labels:
+        if part.any():
+            found.update(np.unique(part).tolist())
+        if len(found) > MAX_LABELS + 1:
+            raise InputError(f"{source}: more than {MAX_LABELS} different values; this is an image, not a label map")
+    found.discard(0)
+    if not found:
+        raise InputError(f"{source}: holds no segment")
+    if min(found) < 0:
+        raise InputError(f"{source}: negative values; this is an image, not a label map")
+    return sorted(found)
+
+
+def _whole_numbers(labels: np.ndarray, source: str) -> np.ndarray:
+    """`labels` itself if integer; a floating-point map of whole numbers as uint16, converted slice by slice."""
+    if labels.dtype == bool:
+        return labels.view(np.uint8)
+    if labels.dtype.kind in "ui":
+        return labels
+    whole = np.zeros(labels.shape, np.uint16)
+    for part, target in zip(labels, whole, strict=True):
+        with np.errstate(invalid="ignore"):
+            target[...] = part
+        if not np.array_equal(part, target):
+            raise InputError(f"{source}: values that are not whole numbers; this is an image, not a label map")
+    return whole
+
+
+def _named(value: int, values: Sequence[int], names: Mapping[int, str]) -> Segment:
+    muscles = [default_for_label(v) for v in values]
+    color = _COLORS[values.index(value) % len(_COLORS)]
+    if value in names:
+        return Segment(names[value], color, value=value)
+    muscle = default_for_label(value)
+    if muscle is not None and None not in muscles:
+        return Segment(muscle.name, muscle.color, {"TerminologyEntry": muscle.terminology}, value=value)
+    return Segment(f"Segment_{value}", color, value=value)
