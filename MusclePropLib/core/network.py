@@ -26,7 +26,7 @@ class NetworkConfig:
     """What a network is made of; kept with the weights.
 
     `variant` adds one thing at a time: plain convolutions, `s`eparable ones, `r`econstruction decoder, `clstm`.
-    `skips` joins the encoder's maps to the decoder's: `concatenate` as in the paper, or `add`, a fifth quicker on a CPU.
+    `skips` joins encoder and decoder: `concatenate` as in the paper, or `add`, a fifth quicker on a CPU.
     `zero_last` starts the segmentation's last layer at zero, so that the untrained logits are exactly zero.
     """
 
