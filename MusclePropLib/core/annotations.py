@@ -16,6 +16,10 @@ from MusclePropLib.core.errors import InputError
 SLICES_TAG = "MuscleProp.Slices"
 NOT_MUSCLE = "Not muscle"
 NOT_MUSCLE_TAG = "MuscleProp.NotMuscle"
+FEW = 10  # drawn slices are few if a segment is ten times as many pixels wide
+DENSE = 0.9  # share of filled slices from which gaps are taken for the anatomy's and not for slices left out
+
+Profiles = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 class State(Enum):
@@ -112,15 +116,20 @@ def parse_slices_tag(value: str, source: str) -> tuple[int, set[int], set[int]]:
     try:
         data = json.loads(value)
         axis, drawn, absent = int(data["axis"]), set(map(int, data["drawn"])), set(map(int, data["absent"]))
-    except (ValueError, KeyError, TypeError) as fault:
+    except (ValueError, KeyError, TypeError, OverflowError) as fault:
         raise InputError(f"{source}: the tag {SLICES_TAG} is damaged ({fault})") from fault
     if axis not in (0, 1, 2):
         raise InputError(f"{source}: the tag {SLICES_TAG} names axis {axis}, which is not 0, 1 or 2")
     return axis, drawn, absent
 
 
-def extents(labels: np.ndarray, value: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Along each axis, which slices of the (a0, a1, a2) label map hold `value`; looks at one slice at a time."""
+def is_not_muscle(name: str, tags: Mapping[str, str]) -> bool:
+    """Whether a segment of this name and tags is explicit negative evidence."""
+    return name.strip().casefold() == NOT_MUSCLE.casefold() or tags.get(NOT_MUSCLE_TAG) == "1"
+
+
+def extents(labels: np.ndarray, value: int | bool = True) -> Profiles:
+    """Along each axis of the (a0, a1, a2) map, which slices hold `value`; looks at one slice at a time."""
     filled = tuple(np.zeros(n, bool) for n in labels.shape)
     for t, part in enumerate(labels):
         mask = part == value
@@ -131,19 +140,25 @@ def extents(labels: np.ndarray, value: int) -> tuple[np.ndarray, np.ndarray, np.
     return filled
 
 
-def sparse_axis(profiles: Sequence[Sequence[np.ndarray]]) -> int:
-    """The axis across which slices were drawn, from each segment's `extents`.
+def sparse_axis(masks: Sequence[np.ndarray]) -> int:
+    """The axis across which the slices of the (a0, a1, a2) bool masks were drawn; see `axis_of_gaps`."""
+    return axis_of_gaps([extents(mask) for mask in masks])
+
+
+def axis_of_gaps(filled: Sequence[Profiles]) -> int:
+    """The axis across which slices were drawn, from the `extents` of each segment.
 
     A drawn slice is dense within itself. So the axis is the one with far fewer filled slices than the others (one or a
     few slices), else the one with clear gaps between the filled slices of a segment, else, for a dense label map, 0.
+    Gaps are counted per segment: slices drawn in turn, one for this muscle and one for that, leave none together.
     """
-    filled = np.array([[p.sum() for p in profile] for profile in profiles])
-    spans = np.array([[_span(p) for p in profile] for profile in profiles])
-    counts = np.sort(filled.sum(axis=0))
-    if counts[0] * 10 <= counts[1]:
-        return int(np.argmin(filled.sum(axis=0)))
-    share = filled.sum(axis=0) / np.maximum(1, spans.sum(axis=0))
-    return int(np.argmin(share)) if share.min() < 0.9 else 0
+    counts = np.array([[f.sum() for f in profiles] for profiles in filled]).sum(axis=0)
+    spans = np.array([[_span(f) for f in profiles] for profiles in filled]).sum(axis=0)
+    fewest = np.argsort(counts, kind="stable")
+    if counts[fewest[0]] * FEW <= counts[fewest[1]]:
+        return int(fewest[0])
+    share = counts / np.maximum(1, spans)
+    return int(np.argmin(share)) if share.min() < DENSE else 0
 
 
 def _span(filled: np.ndarray) -> int:

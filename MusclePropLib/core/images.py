@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -81,49 +80,49 @@ def metadata(reader: sitk.ImageFileReader) -> dict[str, str]:
     return {key: reader.GetMetaData(key) for key in reader.GetMetaDataKeys()}
 
 
-def image_suffix(path: Path) -> str:
-    """The ending that decides the format, with `.nii.gz` whole; InputError if it is not one that can be written."""
-    suffix = next((s for s in WRITABLE if path.name.lower().endswith(s)), "")
-    if not suffix:
-        raise InputError(f"{path}: cannot write this kind of file; use one of {', '.join(WRITABLE)}")
-    return suffix
+def drop_single_axis(reader: sitk.ImageFileReader, path: Path) -> None:
+    """Let a file of four axes be read as three where one of the last two has length one; InputError for the rest."""
+    size = list(reader.GetSize())
+    if len(size) < 3:
+        raise InputError(f"{path}: one slice only; a volume is needed")
+    if len(size) == 3:
+        return
+    if len(size) > 4 or 1 not in size[2:]:
+        raise InputError(f"{path}: a time series of {size[3]} volumes; one volume is needed")
+    size[3 if size[3] == 1 else 2] = 0
+    reader.SetExtractSize(size)
 
 
 def save_image(image: sitk.Image, path: Path) -> None:
-    """Write compressed. A NIfTI file cannot hold a sheared grid: InputError rather than a silently moved image."""
-    suffix = image_suffix(path)
-    direction = np.array(image.GetDirection()).reshape(3, 3)
-    if suffix.startswith(".nii") and not np.allclose(direction.T @ direction, np.eye(3), atol=1e-4):
-        raise InputError(f"{path}: NIfTI cannot hold axes that are not perpendicular; write .nrrd instead")
-    if suffix in (".nhdr", ".mhd"):  # two files that name each other: a temporary name would be written into one
-        sitk.WriteImage(image, os.fspath(path), True)
-    else:
-        write_whole(path, suffix, lambda name: sitk.WriteImage(image, name, True))
+    """Write compressed, in the format that the ending names; the file is there whole or not at all.
 
-
-def write_whole(path: Path, suffix: str, write: Callable[[str], None]) -> None:
-    """Let `write` fill a temporary file beside `path`, then rename it: the file is there whole or not at all."""
+    Raises InputError if it cannot be written, and for a sheared grid as NIfTI, which would silently straighten it.
+    """
+    if not path.name.lower().endswith(WRITABLE):
+        raise InputError(f"{path}: cannot write this kind of file; use one of {', '.join(WRITABLE)}")
     if not path.parent.is_dir():
-        raise InputError(f"{path}: the folder does not exist")
-    handle, name = tempfile.mkstemp(suffix=suffix, prefix=".writing-", dir=path.parent)
-    os.close(handle)
+        raise InputError(f"{path}: there is no such folder")
+    direction = np.array(image.GetDirection()).reshape(3, 3)
+    if ".nii" in path.suffixes and not np.allclose(direction.T @ direction, np.eye(3), atol=1e-4):
+        raise InputError(f"{path}: NIfTI cannot hold axes that are not perpendicular; write .nrrd instead")
     try:
-        write(name)
-        os.chmod(name, 0o666 & ~_umask())
-        os.replace(name, path)
-    except RuntimeError as fault:
+        _write_and_move(image, path)
+    except (RuntimeError, OSError) as fault:
         raise InputError(f"{path}: cannot be written ({_reason(fault)})") from fault
-    finally:
-        Path(name).unlink(missing_ok=True)
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _write_and_move(image: sitk.Image, path: Path) -> None:
+    """Write in a folder beside, because a header may come with a file of pixels that it names; move the header last."""
+    with tempfile.TemporaryDirectory(prefix=".writing-", dir=path.parent) as folder:
+        part = Path(folder, path.name)
+        sitk.WriteImage(image, os.fspath(part), True)
+        for file in sorted(Path(folder).iterdir(), key=lambda file: file == part):
+            os.replace(file, path.parent / file.name)
 
 
-def _reason(fault: RuntimeError) -> str:
+def _reason(fault: Exception) -> str:
     """The last line of ITK's report, without the object's address."""
     last = str(fault).strip().splitlines()[-1]
+    if "Unable to determine ImageIO reader" in last:
+        return "unknown format"
     return last.rsplit("): ", 1)[-1].removeprefix("ITK ERROR: ").strip()

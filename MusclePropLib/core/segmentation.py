@@ -8,7 +8,7 @@ are, and lends the voxels without a copy.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +20,12 @@ from MusclePropLib.core.annotations import (
     SLICES_TAG,
     Annotations,
     MuscleAnnotation,
+    Profiles,
+    axis_of_gaps,
     extents,
+    is_not_muscle,
     parse_slices_tag,
     slices_tag,
-    sparse_axis,
 )
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.geometry import Geometry
@@ -48,6 +50,7 @@ __all__ = [
 ]
 
 SEG_NRRD = ".seg.nrrd"
+Pick = Callable[[np.ndarray], Iterable[int]]
 
 
 def read_segmentation(path: str | Path, names: Mapping[int, str] | None = None) -> Segmentation:
@@ -59,8 +62,7 @@ def read_segmentation(path: str | Path, names: Mapping[int, str] | None = None) 
     path = Path(path)
     reader = images.open_image(path)
     fields = segment_fields(images.metadata(reader))
-    if reader.GetDimension() != 3:
-        raise InputError(f"{path}: {reader.GetDimension()} dimensions; a label map of three is needed")
+    images.drop_single_axis(reader, path)
     if reader.GetNumberOfComponents() > 1 and not fields:
         raise InputError(f"{path}: {reader.GetNumberOfComponents()} values per voxel; this is not a label map")
     image = images.load_pixels(reader, path)
@@ -91,25 +93,26 @@ def write_segmentation(path: str | Path, segmentation: Segmentation) -> None:
 
 
 def annotations_from_segmentation(
-    segmentation: Segmentation, axis: str | int = "auto", source: str = ""
+    segmentation: Segmentation, axis: str | int = "auto", source: str = "", pick: Pick | None = None
 ) -> Annotations:
     """What the expert has said, slices first; only the drawn slices are copied.
 
     A segment with the tag `MuscleProp.Slices` is drawn and absent where the tag says; without it, its non-empty
     slices are drawn and the rest unknown. `axis` "auto" is the tags' axis, else the one along which the segments are
-    sparse. Segments without a voxel or a tag say nothing and are left out. Slices count on the segmentation's grid:
-    bring it onto the image's with `resampled_to` first. Raises InputError if nothing is drawn.
+    sparse. `pick` chooses among the drawn slices (sorted indices) those to keep. Segments that are drawn nowhere say
+    nothing and are left out. Slices count on the segmentation's grid: bring it onto the image's with `resampled_to`
+    first. Raises InputError if nothing is drawn or the tags speak of another axis.
     """
     source = source or segmentation.source or "the segmentation"
     tags = [_slices(segment, source) for segment in segmentation.segments]
-    profiles = [extents(segmentation.layers[s.layer], s.value) for s in segmentation.segments]
-    if axis == "auto":
-        axis = _axis([t[0] for t in tags if t], profiles, source)
-    annotations = Annotations(segmentation.geometry.moved(int(axis)).shape, [], axis=int(axis))
-    for segment, tag, profile in zip(segmentation.segments, tags, profiles, strict=True):
-        filled = set(np.flatnonzero(profile[annotations.axis]).tolist())
-        drawn = _masks(segmentation, segment, filled & tag[1] if tag else filled, annotations.axis)
-        if _is_not_muscle(segment):
+    filled = [extents(segmentation.layers[s.layer], s.value) for s in segmentation.segments]
+    chosen = _axis(axis, {tag[0] for tag in tags if tag}, filled, source)
+    annotations = Annotations(segmentation.geometry.moved(chosen).shape, [], axis=chosen)
+    for segment, tag, profiles in zip(segmentation.segments, tags, filled, strict=True):
+        slices = np.flatnonzero(profiles[chosen])
+        slices = np.intersect1d(slices, list(tag[1])) if tag else slices
+        drawn = _masks(segmentation, segment, pick(slices) if pick and len(slices) else slices, chosen)
+        if is_not_muscle(segment.name, segment.tags):
             for t, mask in drawn.items():
                 annotations.not_muscle[t] = annotations.not_muscle.get(t, False) | mask
         elif drawn:
@@ -146,19 +149,17 @@ def _slices(segment: Segment, source: str) -> tuple[int, set[int], set[int]] | N
     return parse_slices_tag(value, f"{source}, segment '{segment.name}'") if value else None
 
 
-def _axis(tagged: list[int], profiles: list[tuple[np.ndarray, ...]], source: str) -> int:
-    if len(set(tagged)) > 1:
-        raise InputError(f"{source}: its segments were annotated along different axes; name the one to use")
-    return tagged[0] if tagged else sparse_axis(profiles)
+def _axis(wanted: str | int, tagged: set[int], filled: list[Profiles], source: str) -> int:
+    if wanted != "auto":
+        tagged = tagged | {int(wanted)}
+    if len(tagged) > 1:
+        raise InputError(f"{source}: its slices were drawn along another axis ({sorted(tagged)} are named)")
+    return tagged.pop() if tagged else axis_of_gaps(filled)
 
 
-def _is_not_muscle(segment: Segment) -> bool:
-    return segment.name.strip().casefold() == NOT_MUSCLE.casefold() or segment.tags.get(NOT_MUSCLE_TAG) == "1"
-
-
-def _masks(segmentation: Segmentation, segment: Segment, slices: set[int], axis: int) -> dict[int, np.ndarray]:
+def _masks(segmentation: Segmentation, segment: Segment, slices: Iterable[int], axis: int) -> dict[int, np.ndarray]:
     layer = np.moveaxis(segmentation.layers[segment.layer], axis, 0)
-    return {t: layer[t] == segment.value for t in sorted(slices)}
+    return {int(t): np.ascontiguousarray(layer[t] == segment.value) for t in slices}
 
 
 def _segment(item: Mapping[str, str], number: int, layers: int, path: Path) -> Segment:

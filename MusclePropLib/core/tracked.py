@@ -23,7 +23,7 @@ import numpy as np
 from MusclePropLib.core.errors import InputError
 
 _FIELD = re.compile(r"Seq(?:uence)?_?Frame(\d+)_(\w+?)(?:Transform)?(Status)?$")
-_MILLIMETRES = 0.02  # relative disagreement of two pixel sizes that is still the same calibration
+_SAME_PIXEL = 0.02  # relative disagreement of two pixel sizes that is still the same calibration
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def sweep_from_csv(path: Path, shape: tuple[int, int, int], pixel: tuple[float, 
 
 def same_pixel(a: tuple[float, float], b: tuple[float, float]) -> bool:
     """Whether two (row, column) pixel sizes in mm are the same calibration."""
-    return bool(np.allclose(a, b, rtol=_MILLIMETRES))
+    return bool(np.allclose(a, b, rtol=_SAME_PIXEL))
 
 
 def _sweep(poses: np.ndarray, shape: tuple[int, int, int], corner: float) -> Sweep:
@@ -134,7 +134,8 @@ def _inverse(poses: np.ndarray) -> np.ndarray:
 
 def _filled(poses: np.ndarray, source: str) -> np.ndarray:
     """Missing or degenerate poses interpolated between the good ones around them, and held at the ends."""
-    known = np.flatnonzero(np.isfinite(_inverse(poses)).all(axis=(1, 2)))
+    planes = np.linalg.norm(np.cross(poses[:, :3, 0], poses[:, :3, 1]), axis=1)
+    known = np.flatnonzero(np.isfinite(poses).all(axis=(1, 2)) & (planes > 0))
     if len(known) < 2:
         raise InputError(f"{source}: fewer than two frames have a valid pose")
     frames = np.arange(len(poses))

@@ -70,12 +70,12 @@ def read_volume(path: str | Path) -> Volume:
 
 
 def write_volume(path: str | Path, volume: Volume) -> None:
-    """Write array and geometry, in the stored axis order, in the format that the ending names.
+    """Write array and geometry, in the stored axis order, in the format that the ending names; positions are not kept.
 
-    Positions go into a `frames.csv` only where they were read from one; they are not written.
+    Raises InputError if it cannot be written; then there is no file.
     """
-    array, geometry = np.moveaxis(volume.array, 0, volume.axis), _put_back(volume.geometry, volume.axis)
-    images.save_image(images.image_of(array, geometry), Path(path))
+    stored = volume.along(0)
+    images.save_image(images.image_of(stored.array, stored.geometry), Path(path))
 
 
 def _put_back(geometry: Geometry, axis: int) -> Geometry:
@@ -100,23 +100,10 @@ def _read_file(path: Path) -> Volume:
     if reader.GetDimension() == 2 and _is_sequence(fields):
         return _read_frame_list(reader, fields, path)
     _check_components(reader.GetNumberOfComponents(), path)
-    _drop_single_axes(reader, path)
+    images.drop_single_axis(reader, path)
     image = images.load_pixels(reader, path)
     array, geometry = images.array_of(image), images.geometry_of(image)
     return _with_poses(array, geometry, fields, path)
-
-
-def _drop_single_axes(reader: sitk.ImageFileReader, path: Path) -> None:
-    """Let a file of four axes be read as three where one of them has length one (frames are stored so at times)."""
-    size = list(reader.GetSize())
-    if len(size) < 3:
-        raise InputError(f"{path}: one slice only; a volume is needed")
-    if len(size) == 3:
-        return
-    if len(size) > 4 or 1 not in size[2:]:
-        raise InputError(f"{path}: a time series of {size[3]} volumes; one volume is needed")
-    size[3 if size[3] == 1 else 2] = 0
-    reader.SetExtractSize(size)
 
 
 def _check_components(count: int, path: Path) -> None:
@@ -163,7 +150,7 @@ def _check(volume: Volume) -> None:
     array, source = volume.array, volume.source
     if not array.size:
         raise InputError(f"{source}: the image is empty")
-    if sorted(array.shape)[1] == 1 or array.shape[0] == 1:
+    if min(array.shape) == 1:
         raise InputError(f"{source}: one slice only; a volume is needed")
     if array.dtype.kind == "f" and not all(np.isfinite(part).all() for part in array):
         raise InputError(f"{source}: the image holds values that are not finite (NaN or infinity)")
