@@ -132,6 +132,8 @@ def _with_poses(array: np.ndarray, geometry: Geometry, fields: dict[str, str], p
         raise InputError(f"{path}: a sequence of frames without poses; how far apart they are is not known")
     if sweep is None:
         return Volume(array, geometry, source=os.fspath(path))
+    if np.ptp(sweep.positions) == 0:
+        raise InputError(f"{path}: the probe does not move, by the poses recorded with the frames")
     return Volume(array, _with_pixel(geometry, sweep), sweep.positions, source=os.fspath(path))
 
 
@@ -139,7 +141,7 @@ def _with_pixel(geometry: Geometry, sweep: Sweep) -> Geometry:
     """The header's grid, or, where its pixel size is not the calibrated one, the grid with the poses' sizes."""
     if sweep.pixel is None or same_pixel(sweep.pixel, geometry.spacing[1:]):
         return geometry
-    step = abs(sweep.positions[-1]) / (len(sweep.positions) - 1)
+    step = np.ptp(sweep.positions) / (len(sweep.positions) - 1)
     affine = geometry.affine.copy()
     affine[:3, :3] *= np.array([step, *sweep.pixel]) / np.array(geometry.spacing)
     return Geometry(geometry.shape, affine)

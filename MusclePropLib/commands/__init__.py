@@ -1,0 +1,1 @@
+"""The commands of `muscleprop`, one module each; none imports anything heavy before it runs."""

@@ -1,0 +1,52 @@
+"""`muscleprop sparsify`: from a complete segmentation the few slices that an expert would have drawn."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+HELP = "leave only a few drawn slices of a complete segmentation, to try propagation where the truth is known"
+EXAMPLE = "muscleprop sparsify labels.nrrd -o annotations.seg.nrrd --slices 5 --incomplete 0.3"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("labels", type=Path, help="complete segmentation: .seg.nrrd or a label map")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="file for what stays drawn (.seg.nrrd)")
+    parser.add_argument("--slices", type=int, default=5, help="drawn slices of each muscle (default: %(default)s)")
+    parser.add_argument(
+        "--incomplete",
+        type=float,
+        default=0.0,
+        metavar="FRACTION",
+        help="also leave out this share of the drawn slices, muscle by muscle at random (default: none)",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="for --incomplete (default: %(default)s)")
+    parser.add_argument(
+        "--axis",
+        choices=("auto", "0", "1", "2"),
+        default="auto",
+        help="array axis across which slices are drawn, 0 the slowest in the file (default: found)",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the sparse annotations and print which slices stay drawn."""
+    import numpy as np
+
+    from MusclePropLib.core.segmentation import (
+        annotations_from_segmentation,
+        read_segmentation,
+        segmentation_from_annotations,
+        write_segmentation,
+    )
+    from MusclePropLib.core.sparsify import equally_spaced, incomplete
+
+    labels = read_segmentation(args.labels)
+    sparse = annotations_from_segmentation(labels, args.axis, pick=lambda filled: equally_spaced(filled, args.slices))
+    sparse = incomplete(sparse, args.incomplete, np.random.default_rng(args.seed))
+    write_segmentation(args.output, segmentation_from_annotations(sparse, labels.geometry))
+    for muscle in sparse.muscles:
+        print(f"{muscle.name}: slices {', '.join(map(str, muscle.drawn_slices))}")
+    print(f"{args.output}: drawn across array axis {sparse.axis}")
+    return 0
