@@ -1,0 +1,1 @@
+"""Training on a folder of partially annotated volumes, and the experiments on it."""
