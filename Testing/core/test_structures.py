@@ -1,5 +1,6 @@
 """The stream of random structures used for pretraining: what every sample promises, whatever the seed."""
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -59,3 +60,22 @@ def test_neighbours_often_touch_the_target(stream):
 def test_some_structures_end_within_the_stack(stream):
     ended = sum(not s.mask[0].any() or not s.mask[-1].any() for s in stream)
     assert 5 < ended < 50
+
+
+def test_the_tissue_moves_with_the_boundary(stream):
+    """Optical flow must carry a mask better than leaving it in place does: the content is not mere new noise."""
+    rows, columns = np.mgrid[:64, :64].astype(np.float32)
+    engine = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    gain = []
+    for s in stream:
+        low, high = np.percentile(s.image, [0.5, 99.5])
+        planes = (np.clip((s.image - low) / (high - low), 0, 1) * 255).astype(np.uint8)
+        flow = engine.calc(planes[9], planes[6], None)
+        before = s.mask[6].astype(np.float32)
+        moved = cv2.remap(before, columns + flow[..., 0], rows + flow[..., 1], cv2.INTER_LINEAR) > 0.5
+        gain.append(_dice(moved, s.mask[9]) - _dice(s.mask[6], s.mask[9]))
+    assert np.mean(gain) > 0.02
+
+
+def _dice(a, b):
+    return 2 * (a & b).sum() / (a.sum() + b.sum())

@@ -22,7 +22,7 @@ def fill(
     `distance` and `neighbours` are pixels to the borders of the target and of the others, negative inside; `angle` is
     each pixel's direction from the target's centre; textures are sampled at the tissue positions `at`.
     """
-    length = log_uniform(rng, 5.0, 100.0)
+    length = log_uniform(rng, 6.0, 100.0)
     echo = tissue(rng, positions, at, rng.integers(1, 4), length)
     other_texture = tissue(rng, positions, at, rng.integers(1, 3), length) - echo
     swap = float(rng.choice([0.0, rng.uniform(0.3, 1.0), 1.0]))
@@ -75,3 +75,10 @@ def bone(rng: np.random.Generator, echo: np.ndarray, distance: np.ndarray) -> np
     passed = np.cumsum(distance < 0, axis=1, dtype=np.float32)
     passed = blur(passed, 0.3, log_uniform(rng, 0.3, 4.0))  # beams have a width
     return echo + bright - rng.uniform(2.0, 6.0) * (1 - np.exp(-passed / rng.uniform(2, 15)))
+
+
+def in_air(rng: np.random.Generator, echo: np.ndarray, body: np.ndarray, structures: list[np.ndarray]) -> np.ndarray:
+    """`echo` replaced by an even dark level outside the body and the structures (distances, negative inside)."""
+    nearest = np.minimum.reduce([body, *(s - rng.uniform(0, 4) for s in structures)])
+    level = float(echo.min()) - rng.uniform(0, 1)
+    return level + inside(nearest, 0.5) * (echo - level)

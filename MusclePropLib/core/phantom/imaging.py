@@ -18,12 +18,15 @@ def ultrasound(rng: np.random.Generator, positions: np.ndarray, echo: np.ndarray
     extent = int(1.3 * echo.shape[2])
     mix = speckle_mixing(rng, positions)
     scatterers = np.stack([noise_stack(rng, mix, extent, extent) for _ in range(2)], axis=-1)
-    field = sample(scatterers, at) * np.exp(rng.uniform(0.4, 1.1) * echo)[..., None]
+    amplitude = np.exp(rng.uniform(0.4, 1.1) * echo)
     axial = log_uniform(rng, 0.5, 1.3)
-    power = np.square(blur(field, axial, axial * rng.uniform(1.0, 2.5))).sum(axis=-1)
-    looks = rng.uniform(0.3, 2.2)  # averaging of the detected image, as when a frame is reduced to the crop
+    field = blur(sample(scatterers, at) * amplitude[..., None], axial, axial * rng.uniform(1.0, 2.5))
+    speckled, clean = np.square(field).sum(axis=-1), np.square(amplitude)
+    share = rng.uniform(0.15, 1)  # compounding and the scanner's filters leave only a share of the speckle
+    power = share * speckled / speckled.mean() + (1 - share) * clean / clean.mean()
+    looks = rng.uniform(0.3, 2.0)  # averaging of the detected image, as when a frame is reduced to the crop
     power = blur(power, looks, looks)
-    return np.log(power + np.float32(np.median(power) * 10 ** rng.uniform(-3, -1)))
+    return np.log(power + np.float32(np.median(power[::4, ::2, ::2]) * 10 ** rng.uniform(-3, -1)))
 
 
 def speckle_mixing(rng: np.random.Generator, positions: np.ndarray) -> np.ndarray:
@@ -68,16 +71,16 @@ def field_of_view(rng: np.random.Generator, slices: int, size: int) -> np.ndarra
 def with_faults(rng: np.random.Generator, positions: np.ndarray, image: np.ndarray, echoes: bool) -> np.ndarray:
     """Bias, attenuation, shadows, gain steps, gamma, partial field of view; then zero mean and unit variance."""
     slices, size = image.shape[0], image.shape[2]
-    bias_mix = mixing(positions, rng.uniform(5, 40))
+    bias_mix = mixing(positions, rng.uniform(8, 60))
     image = standardised(image) + rng.uniform(0, 0.6) * smooth_field(rng, bias_mix, size, rng.uniform(0.2, 0.6) * size)
     if echoes:
-        image = image - rng.uniform(-0.5, 2.0) * np.linspace(-0.5, 0.5, size, dtype=np.float32)[:, None]
+        image = image - rng.uniform(-0.5, 3.0) * np.linspace(-0.5, 0.5, size, dtype=np.float32)[:, None]
         if rng.random() < 0.35:
             image = image + rng.uniform(0.5, 3.0) * column_shadows(rng, positions, size)
     gain = log_uniform(rng, 0.01, 0.3) * rng.standard_normal((2, slices, 1, 1), dtype=np.float32)
     image = image * (1 + 0.3 * gain[0]) + gain[1]
     low, high = np.percentile(image[::4, ::2, ::2], [1, 99.5])
     image = np.clip((image - float(low)) / max(float(high - low), 1e-6), 0, 1) ** log_uniform(rng, 0.6, 1.8)
-    if rng.random() < 0.2:
+    if rng.random() < 0.25:
         image = image * field_of_view(rng, slices, size)
     return standardised(image).astype(np.float32)

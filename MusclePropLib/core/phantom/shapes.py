@@ -52,6 +52,7 @@ class Tube:
         usual = np.maximum(np.median(self.radius, axis=0), 1.0)
         radius = np.maximum(at_angle(self.radius, angle), 1.0)
         wider = at_angle(usual[None].repeat(len(self.radius), 0), angle) - radius
+        wider = np.minimum(wider, 1.5 * radius)  # where a tube closes, its surroundings do not flow into the point
         give = np.exp(-np.maximum(reach - radius, 0) / np.float32(2 * usual.mean()))
         reach = reach + wider * give * np.minimum(reach / radius, 1)
         along, across = reach * np.cos(angle), reach * np.sin(angle)
@@ -104,17 +105,17 @@ def taper(rng: np.random.Generator, slices: int) -> np.ndarray:
     return profile
 
 
-def random_tube(rng: np.random.Generator, mix: np.ndarray, diameter: float, size: int) -> Tube:
-    """A tube of about `diameter` pixels that drifts around the middle of a crop of `size` pixels."""
+def random_tube(rng: np.random.Generator, mix: np.ndarray, diameter: float, size: int, limit: float = 0.42) -> Tube:
+    """A tube of about `diameter` pixels that drifts around the middle; its radius stays below `limit` crop sizes."""
     change = rng.uniform(0.2, 1.0)
     aspect_path, area_path, turn_path, bend_path, *centre_paths = change * smooth_paths(rng, mix, 6)
     aspect = np.exp(abs(rng.normal(0, 0.5)) + 0.25 * aspect_path)
     exponent = 2.0 if rng.random() < 0.5 else log_uniform(rng, 1.3, 5.0)
     round_part = rng.uniform(0, 0.25) * angular_profile(rng, mix, 1, 4)
-    lobes = (rng.uniform(0, 0.25) if rng.random() < 0.5 else 0.0) * angular_profile(rng, mix, 3, 9)
+    lobes = (rng.uniform(0, 0.25) if rng.random() < 0.35 else 0.0) * angular_profile(rng, mix, 3, 9)
     scale = diameter / 2 * np.exp(rng.uniform(0.05, 0.35) * area_path)
     radius = superellipse(aspect, exponent) * np.exp(round_part + lobes) * scale[:, None]
     centre = np.clip(rng.uniform(0.0, 0.1) * size * np.stack(centre_paths), -0.18 * size, 0.18 * size)
     turn = rng.uniform(0, 2 * np.pi) + rng.uniform(0, 0.4) * turn_path
     bend = (rng.uniform(0.1, 1.0) if rng.random() < 0.5 else 0.0) * (1 + 0.4 * bend_path) / max(diameter, 8)
-    return Tube(np.clip(radius, 1.0, 0.42 * size), centre, turn, bend)
+    return Tube(np.clip(radius, 1.0, limit * size), centre, turn, bend)

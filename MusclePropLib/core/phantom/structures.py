@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .contents import bone, fill
+from .contents import bone, fill, in_air
 from .imaging import plain_scan, ultrasound, with_faults
 from .motion import Pair, log_uniform, mixing, slice_positions, smooth_paths, tissue_coordinates
 from .shapes import Tube, at_angle, random_tube, taper
@@ -48,6 +48,9 @@ def simulate_structure(rng: np.random.Generator, slices: int = 24, size: int = 9
         echo = bone(rng, echo, distance) if rng.random() < 0.3 else echo
         image = ultrasound(rng, positions, echo, at)
     else:
+        if rng.random() < 0.3:
+            body = random_tube(rng, mix, rng.uniform(0.75, 1.1) * size, size, limit=0.7).distance(*pixels)
+            echo = in_air(rng, echo, body, [distance, *neighbours])
         image = plain_scan(rng, echo)
     others = [n < 0 for n in neighbours]
     return Structure(

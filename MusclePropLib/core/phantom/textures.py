@@ -36,15 +36,15 @@ def cloud(rng: np.random.Generator, mix: np.ndarray, at: Pair, grain: tuple[floa
 
 def layer(rng: np.random.Generator, positions: np.ndarray, at: Pair, length: float) -> np.ndarray:
     """One random kind of tissue texture: clouds, streaks, blobs, vessels or sheets; about unit size."""
-    kind = rng.choice(["cloud", "streak", "blob", "vessel", "sheet"])
-    fine = log_uniform(rng, 2.0, 14.0)
+    kind = rng.choice(["cloud", "streak", "streak", "blob", "vessel", "sheet"])
+    fine = log_uniform(rng, 5.0 if kind == "sheet" else 2.0, 14.0)
     stretch = log_uniform(rng, 2.0, 7.0) if kind in ("streak", "sheet") else log_uniform(rng, 1.0, 1.8)
     turn = rng.normal(0, 0.3) if rng.random() < 0.4 else rng.uniform(0, np.pi)  # tissue often lies along the skin
     noise = cloud(rng, mixing(positions, length), at, (fine, fine * stretch), turn)
     if kind in ("cloud", "streak"):
         return noise
     if kind == "sheet":  # the zero level of smooth noise: connected curves that wander from slice to slice
-        return 3.0 * np.exp(-np.square(noise / rng.uniform(0.1, 0.3))) - 0.5
+        return 3.0 * np.exp(-np.square(noise / rng.uniform(0.15, 0.35))) - 0.5
     edge = rng.uniform(0.8, 1.8) if kind == "vessel" else rng.uniform(-0.3, 0.8)
     height = 2.0 if rng.random() < 0.5 else -2.0
     return height / (1 + np.exp(np.clip((edge - noise) * rng.uniform(3, 12), -30, 30)))
