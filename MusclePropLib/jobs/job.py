@@ -1,0 +1,184 @@
+"""One propagation as a folder of files: what the client sends and what the worker sends back.
+
+`job.json` (id, shape, affine, axis, positions, settings), `image.npy` (slices first) and `annotations.npz` go in;
+`preview-NNN.npy`, `result.npy` (uint8 labels) and `result.json` come out.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from MusclePropLib.core.annotations import Annotations, load_annotations, save_annotations
+from MusclePropLib.core.errors import InputError
+from MusclePropLib.core.files import replacing
+from MusclePropLib.core.geometry import Geometry
+from MusclePropLib.core.volumes import Volume
+from MusclePropLib.jobs.protocol import jsonable
+
+FOLDER_PREFIX = "muscleprop-job-"
+LEFT_OVER_SECONDS = 24 * 3600.0
+CHUNK_BYTES = 32 << 20
+
+
+class JobError(Exception):
+    """What came back from the worker is not a result; the message says why."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A written job: `shape` is (slices, rows, columns), `muscles` their names in the order of the labels 1, 2, ...
+
+    In a `with` statement the folder is deleted at the end.
+    """
+
+    id: str
+    folder: Path
+    shape: tuple[int, int, int]
+    muscles: tuple[str, ...]
+
+    def __enter__(self) -> Job:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()
+
+    def remove(self) -> None:
+        """Delete the folder with everything in it."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class Result:
+    """`labels`: uint8 (slices, rows, columns), value i + 1 = muscle i, mapped from the file, not read into memory.
+
+    `summary`: what `Propagation.summary()` gave.
+    """
+
+    labels: np.ndarray
+    summary: dict[str, Any]
+
+
+def write_job(volume: Volume, annotations: Annotations, settings: Mapping[str, Any], parent: Path | None = None) -> Job:
+    """Write a job into a new private folder under `parent` (by default the system's temporary folder).
+
+    `volume` has its slices first; no second copy of it is made, and it is not needed once this returns. Raises
+    InputError if the annotation does not fit the volume or the disk is too full.
+    """
+    if annotations.shape != volume.array.shape:
+        raise InputError(f"{volume.source or 'the volume'}: the annotation lies on a grid of another size")
+    parent = Path(parent or tempfile.gettempdir())
+    clean_left_overs(parent)
+    _check_space(parent, volume.array.nbytes + volume.array.size)
+    folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX, dir=parent))
+    job = Job(uuid.uuid4().hex[:12], folder, annotations.shape, tuple(m.name for m in annotations.muscles))
+    try:
+        with (folder / "image.npy").open("wb") as stream:
+            _write_array(stream, volume.array)
+        save_annotations(annotations, folder / "annotations.npz")
+        (folder / "job.json").write_text(json.dumps(_head(job, volume, settings)), encoding="utf-8")
+    except BaseException:
+        job.remove()
+        raise
+    return job
+
+
+def read_job(folder: Path) -> tuple[Volume, Annotations, dict[str, Any]]:
+    """Volume (mapped from the file), annotations and settings of a job; the worker's side of `write_job`."""
+    head = json.loads((folder / "job.json").read_text(encoding="utf-8"))
+    array = np.load(folder / "image.npy", mmap_mode="r", allow_pickle=False)
+    geometry = Geometry(tuple(head["shape"]), np.array(head["affine"]))
+    positions = None if head["positions"] is None else np.array(head["positions"], dtype=float)
+    volume = Volume(array, geometry, positions, head["axis"], head["source"])
+    return volume, load_annotations(folder / "annotations.npz"), head["settings"]
+
+
+def write_result(folder: Path, labels: np.ndarray, summary: Mapping[str, Any]) -> None:
+    """Write `result.npy` and `result.json`, each under a temporary name first."""
+    write_array(folder / "result.npy", labels)
+    with replacing(folder / "result.json") as part:
+        part.write_text(json.dumps(jsonable(summary), allow_nan=False), encoding="utf-8")
+
+
+def write_array(path: Path, array: np.ndarray) -> None:
+    """A `.npy` file that appears only when it is whole."""
+    with replacing(path) as part, part.open("wb") as stream:
+        _write_array(stream, array)
+
+
+def read_result(job: Job) -> Result:
+    """The worker's result, checked: integer labels of the volume's shape that name only the job's muscles.
+
+    Labels are looked through slab by slab without keeping them in memory. Raises JobError with the reason.
+    """
+    path = job.folder / "result.npy"
+    try:
+        labels = np.load(path, mmap_mode="r", allow_pickle=False)
+        summary = json.loads((job.folder / "result.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, EOFError) as fault:
+        raise JobError(f"the result could not be read ({fault})") from fault
+    if not isinstance(summary, dict):
+        raise JobError("the summary of the result is damaged")
+    if labels.dtype != np.uint8 or labels.shape != job.shape:
+        raise JobError(f"the result is {labels.dtype} {labels.shape} instead of uint8 {job.shape}")
+    highest = max(int(np.load(path, mmap_mode="r")[slab].max(initial=0)) for slab in _slabs(labels))
+    if highest > len(job.muscles):
+        raise JobError(f"the result holds label {highest}, but there are {len(job.muscles)} muscles")
+    return Result(labels, summary)
+
+
+def clean_left_overs(parent: Path, older_than: float = LEFT_OVER_SECONDS) -> None:
+    """Delete job folders under `parent` that nothing was written to for `older_than` seconds: their session died."""
+    for folder in parent.glob(f"{FOLDER_PREFIX}*"):
+        try:
+            if folder.is_symlink() or not folder.is_dir():
+                continue
+            newest = max(item.stat().st_mtime for item in (folder, *folder.iterdir()))
+            if time.time() - newest > older_than:
+                shutil.rmtree(folder, ignore_errors=True)
+        except OSError:  # another user's, or going away just now
+            continue
+
+
+def _head(job: Job, volume: Volume, settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "id": job.id,
+        "shape": list(job.shape),
+        "affine": volume.geometry.affine.tolist(),
+        "axis": volume.axis,
+        "positions": None if volume.positions is None else [float(p) for p in volume.positions],
+        "source": volume.source,
+        "settings": jsonable(settings),
+    }
+
+
+def _check_space(parent: Path, needed: int) -> None:
+    free = shutil.disk_usage(parent).free
+    if free < needed:
+        raise InputError(
+            f"{parent}: {needed / 1e9:.1f} GB are needed for temporary files, only {free / 1e9:.1f} GB are free; "
+            f"set {'TEMP' if os.name == 'nt' else 'TMPDIR'} to a folder on a larger disk"
+        )
+
+
+def _slabs(array: np.ndarray) -> Iterator[slice]:
+    step = max(1, CHUNK_BYTES // max(1, array[:1].nbytes))
+    return (slice(start, start + step) for start in range(0, len(array), step))
+
+
+def _write_array(stream: BinaryIO, array: np.ndarray) -> None:
+    """As np.save in C order, but slab by slab: np.save would copy a view whose axes were moved."""
+    head = {"descr": np.lib.format.dtype_to_descr(array.dtype), "fortran_order": False, "shape": array.shape}
+    np.lib.format.write_array_header_1_0(stream, head)
+    for slab in _slabs(array):
+        stream.write(np.ascontiguousarray(array[slab]).data)
