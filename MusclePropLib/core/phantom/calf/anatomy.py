@@ -17,19 +17,16 @@ from MusclePropLib.core.phantom.calf.wobble import Wobble
 
 STEP = 0.25  # mm between lateral positions
 _GAP = 0.7  # mm of aponeurosis between neighbouring bellies
-_THINNEST = 1.2  # mm; an expert outlines no thinner sliver
-
-
-@dataclass(frozen=True)
-class Bone:
-    """The side of a bone that faces the probe: depth of the surface (L, U), inf beside the bone."""
-
-    surface: np.ndarray
+_THINNEST = 1.5  # mm; an expert outlines no thinner sliver
 
 
 @dataclass(frozen=True)
 class Anatomy:
-    """Surfaces (L, U) of one leg at levels `z` over lateral positions `u`; a belly is absent where top == bottom."""
+    """Surfaces (L, U) of one leg at levels `z` over lateral positions `u`; a belly is absent where top == bottom.
+
+    `bones` are the sides of tibia and fibula that face the probe, inf beside the bone. `vessels` (L, V, 3) holds
+    lateral position, depth and radius.
+    """
 
     z: np.ndarray
     u: np.ndarray
@@ -39,7 +36,7 @@ class Anatomy:
     septum: np.ndarray
     tendon: np.ndarray
     deep: np.ndarray
-    bones: tuple[Bone, Bone]
+    bones: tuple[np.ndarray, np.ndarray]
     vessels: np.ndarray
 
     def areas(self, name: str) -> np.ndarray:
@@ -54,13 +51,15 @@ class Leg:
     def __init__(self, subject: Subject, rng: np.random.Generator) -> None:
         self.subject = subject
         self._size = np.sqrt(subject.muscle("SOL").volume_ml / 358.0 * 295.0 / subject.muscle("SOL").length)
-        self._bend = rng.uniform(0.62, 0.85)
+        self._bend = rng.uniform(0.5, 0.75)
         self._midline = rng.uniform(2.0, 9.0)
         self._aspect = {name: np.exp(rng.normal(0, 0.06)) for name in ("GM", "GL", "SOL")}
-        self._blunt = rng.uniform(0.5, 0.7, 2)
+        self._blunt = rng.uniform(0.6, 0.8, 2)
         long, wide = (60.0, 240.0), (30.0, 90.0)
+        self._lean = rng.uniform(-0.3, 0.1)
         self._wobbles = {name: Wobble(rng, long) for name in ("midline", "skin", "bend", "tibia", "fibula", "vessel")}
         self._sheets = {name: Wobble(rng, long, wide) for name in ("fat", "GM", "GL", "SOL", "fascia", "septum")}
+        self._sheets |= {name: Wobble(rng, long, (15.0, 50.0)) for name in ("tibia", "fibula")}
 
     def at(self, z: np.ndarray) -> Anatomy:
         """Surfaces at the levels `z` (L,)."""
@@ -80,6 +79,11 @@ class Leg:
         vessels = self._vessels(z, u, deep)
         muscles = {"GM": gm, "GL": gl, "SOL": sol}
         return Anatomy(z, u, skin, fascia, muscles, septum, tendon, deep, bones, vessels)
+
+    def half_width(self, z: np.ndarray) -> np.ndarray:
+        """Half the leg's width in mm at the levels `z` (L,): how far aside a probe can follow it."""
+        fraction = self._fraction(z)
+        return self._size * (60.0 - 5.0 * _step(-fraction, 0.0, 0.06) - 22.0 * _step(fraction, 0.68, 0.14))
 
     def _fraction(self, z: np.ndarray) -> np.ndarray:
         """Level as a fraction of the tibia."""
@@ -102,13 +106,13 @@ class Leg:
         muscle = self.subject.muscle(name)
         area = muscle.area(z)
         share = area / muscle.area(np.linspace(muscle.start, muscle.end, 200)).max()
-        widest = (67.0 if name == "GM" else 52.0) * self._size * self._aspect[name]
-        width = widest * np.maximum(share, 1e-6) ** 0.36
+        widest = (61.0 if name == "GM" else 48.0) * self._size * self._aspect[name]
+        width = widest * np.maximum(share, 1e-6) ** 0.42
         apart = _GAP / 2 + 8.0 * np.exp(-np.maximum(self._fraction(z) + 0.03, 0) / 0.05)
         apart = apart + 0.28 * (1 - np.sqrt(share)) * (widest - width)
         x = (side * (u - midline) - apart) / width
         blunt = self._blunt[0 if name == "GM" else 1]
-        profile = _profile(x, blunt) * (1 - np.exp(-np.maximum(x, 0) * width / 2.0))
+        profile = _profile(x, blunt) * (1 - np.exp(-np.maximum(x, 0) * width / 0.8))
         profile = profile * np.maximum(1 + 0.07 * self._sheets[name](z, u), 0.2)
         thickness = _fill(profile, area)
         thickness = np.where(thickness.max(axis=1, keepdims=True) < _THINNEST, 0.0, thickness)
@@ -129,28 +133,30 @@ class Leg:
         area = muscle.area(z)
         share = area / muscle.area(np.linspace(muscle.start, muscle.end, 200)).max()
         lowest = np.maximum(roof, np.maximum(heads[0][1], heads[1][1]) + _GAP)
-        top = np.maximum(lowest, _smooth(lowest, 3.0))
-        base = _smooth(top, 10.0)
+        top = np.maximum(lowest, _smooth(lowest, 5.0))
+        base = _smooth(top, 18.0)
         half = 47.0 * self._size * self._aspect["SOL"] * np.maximum(share, 1e-6) ** 0.42
         centre = midline - 4.0 * (1 - share)
         x = np.clip(np.abs(u - centre) / half, 0, 1)
-        height = (1 - x**2.2) ** 0.8 * np.maximum(1 + 0.06 * self._sheets["SOL"](z, u), 0.2)
+        height = (1 - x**2.8) ** 0.75 * np.maximum(1 + 0.06 * self._sheets["SOL"](z, u), 0.2)
         bottom = top + _thickness_below(top, base, height, x < 1, area)
         present = (bottom - top).max(axis=1, keepdims=True) >= _THINNEST
         return (top, np.where(present, bottom, top)), base
 
-    def _tibia(self, z: np.ndarray, u: np.ndarray, deep: np.ndarray) -> Bone:
+    def _tibia(self, z: np.ndarray, u: np.ndarray, deep: np.ndarray) -> np.ndarray:
         fraction = self._fraction(z)
         half = 13.0 + 16.0 * np.exp(-np.maximum(fraction, 0) / 0.1) + 5.0 * _step(fraction, 0.9, 0.05)
         centre = -13.0 + 8.0 * np.exp(-np.maximum(fraction, 0) / 0.12) + 2.0 * self._wobbles["tibia"](z)
         below = 8.0 + 9.0 * _step(fraction, 0.2, 0.06) - 6.0 * _step(fraction, 0.85, 0.06)
-        return _bone(u, centre, half, _value_at(deep, u, centre) + below, 1.1)
+        rough = 0.35 * self._sheets["tibia"](z, u)
+        return _bone(u, centre, half, _value_at(deep, u, centre) + below, self._lean) + rough
 
-    def _fibula(self, z: np.ndarray, u: np.ndarray, deep: np.ndarray) -> Bone:
+    def _fibula(self, z: np.ndarray, u: np.ndarray, deep: np.ndarray) -> np.ndarray:
         fraction = self._fraction(z)
         half = 6.0 + 4.0 * np.exp(-(((fraction - 0.04) / 0.05) ** 2)) + 1.5 * _step(fraction, 0.9, 0.04)
         centre = 31.0 - 3.0 * _step(fraction, 0.7, 0.15) + 1.5 * self._wobbles["fibula"](z)
-        return _bone(u, centre, half, _value_at(deep, u, centre) + 3.0 + 3.0 * _step(fraction, 0.25, 0.1), 0.9)
+        apex = _value_at(deep, u, centre) + 3.0 + 3.0 * _step(fraction, 0.25, 0.1)
+        return _bone(u, centre, half, apex, -0.2) + 0.3 * self._sheets["fibula"](z, u)
 
     def _vessels(self, z: np.ndarray, u: np.ndarray, deep: np.ndarray) -> np.ndarray:
         """(L, vessels, 3): lateral position, depth, radius of the posterior tibial and peroneal bundles."""
@@ -174,8 +180,8 @@ def _smooth(surface: np.ndarray, sigma: float) -> np.ndarray:
 
 def _profile(x: np.ndarray, blunt: float) -> np.ndarray:
     """Thickness of a gastrocnemius head across its width: blunt at the midline (x = 0), thin at the outer edge (1)."""
-    rise = blunt + (1 - blunt) * np.sin(np.pi / 2 * np.clip(x / 0.4, 0, 1))
-    fall = (1 - np.clip((x - 0.4) / 0.6, 0, 1) ** 2) ** 0.75
+    rise = blunt + (1 - blunt) * np.sin(np.pi / 2 * np.clip(x / 0.35, 0, 1))
+    fall = (1 - np.clip((x - 0.35) / 0.65, 0, 1) ** 2.3) ** 0.65
     return np.where((x > 0) & (x < 1), rise * fall, 0.0)
 
 
@@ -203,7 +209,8 @@ def _value_at(surface: np.ndarray, u: np.ndarray, centre: np.ndarray) -> np.ndar
     return np.take_along_axis(surface, column, axis=1)
 
 
-def _bone(u: np.ndarray, centre: np.ndarray, half: np.ndarray, apex: np.ndarray, steepness: float) -> Bone:
+def _bone(u: np.ndarray, centre: np.ndarray, half: np.ndarray, apex: np.ndarray, lean: float) -> np.ndarray:
+    """Depth (L, U) of the side of a bone that faces the probe: a leaning arch with a flat top, inf beside it."""
     x = (u - centre) / half
-    surface = apex + steepness * half * (1 - np.sqrt(np.clip(1 - x**2, 0, 1)))
-    return Bone(np.where(np.abs(x) < 1, surface, np.inf))
+    arch = 1 - np.clip(1 - np.abs(x) ** 2.4, 0, 1) ** (1 / 2.4)
+    return np.where(np.abs(x) < 1, apex + half * (0.9 * arch + lean * x), np.inf)

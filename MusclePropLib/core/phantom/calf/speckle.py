@@ -61,6 +61,16 @@ def _unit_energy_filter(echoes: np.ndarray, sigma: float, axis: int) -> np.ndarr
     return ndimage.convolve1d(echoes, kernel, axis=axis, mode="reflect")
 
 
+def average_looks(envelope: np.ndarray, sigma: tuple[float, float], spacing: tuple[float, float]) -> np.ndarray:
+    """Envelope averaged over `sigma` mm in depth and across, as spatial compounding and resampling to the grid do.
+
+    The more resolution cells are averaged, the further the speckle's contrast falls below Rayleigh's.
+    """
+    for axis, width in enumerate(sigma):
+        envelope = ndimage.gaussian_filter1d(envelope, width / spacing[axis], axis=axis, truncate=3.0)
+    return envelope
+
+
 def log_compress(envelope: np.ndarray, gain: float, dynamic_range: float) -> np.ndarray:
     """Grey levels uint8: full white at `gain` dB below 0 dB's mirror, black `dynamic_range` dB under it."""
     level = 20 * np.log10(np.maximum(envelope, 1e-6)) + gain

@@ -15,7 +15,8 @@ _DRIFT = (80.0, 260.0)  # mm; wavelengths of the hand's slow wandering
 class Sweep:
     """Per frame (N,): level, lateral and depth offset in mm, tilt in rad, pressure as the strain at the skin.
 
-    `contact` (N, 2): left and right end of the probe's contact, mm from the picture's middle.
+    `contact` (N, 2): left and right end of the probe's contact as shares of the leg's half-width;
+    `slant` (N, 2): how far they move aside with every mm of depth.
     """
 
     z: np.ndarray
@@ -24,9 +25,10 @@ class Sweep:
     tilt: np.ndarray
     pressure: np.ndarray
     contact: np.ndarray
+    slant: np.ndarray
 
 
-def draw_sweep(rng: np.random.Generator, frames: int, start: float, spacing: float, width: float, top: float) -> Sweep:
+def draw_sweep(rng: np.random.Generator, frames: int, start: float, spacing: float, top: float) -> Sweep:
     """A hand-held sweep of `frames` nominally `spacing` mm apart, the skin about `top` mm below the upper edge.
 
     Slow drift is a function of millimetres, so sweeps of fewer slices drift as far; jitter is drawn frame by frame.
@@ -42,5 +44,6 @@ def draw_sweep(rng: np.random.Generator, frames: int, start: float, spacing: flo
         depth=course(0.7, 0.12) - top,
         tilt=np.deg2rad(course(1.5, 0.25)),
         pressure=np.clip(0.18 + course(0.06, 0.02), 0.02, 0.4),
-        contact=width * np.stack([course(0.015, 0.002) - 0.475, course(0.015, 0.002) + 0.475], axis=1),
+        contact=np.stack([course(0.04, 0.005) - 0.96, course(0.04, 0.005) + 0.96], axis=1),
+        slant=np.stack([course(0.05, 0.0), course(0.05, 0.0)], axis=1),
     )

@@ -17,10 +17,10 @@ class Texture:
     """
 
     def __init__(self, rng: np.random.Generator) -> None:
-        self.mottle = _field(rng, (24.0, 3.0, 7.0))
-        self.grain = _field(rng, (7.0, 0.5, 2.2))
-        ridge = np.exp(-((_field(rng, (14.0, 1.3, 6.0)) / 0.16) ** 2)) * np.maximum(_field(rng, (10.0, 2.5, 3.5)), 0)
-        self.streaks = (ridge / ridge.max()).astype(np.float32)
+        self.mottle = _field(rng, (40.0, 2.5, 6.0))
+        self.grain = _field(rng, (12.0, 0.45, 3.0))
+        ridge = np.exp(-((_field(rng, (25.0, 0.9, 5.0)) / 0.2) ** 2)) * np.maximum(_field(rng, (16.0, 2.0, 3.0)), 0)
+        self.streaks = np.minimum(ridge / np.percentile(ridge, 98), 1.5).astype(np.float32)
 
     def cell(self, z: float, depth: np.ndarray, across: np.ndarray) -> np.ndarray:
         """Flat indices of the cells at level `z` (mm) and tissue coordinates (mm, any shape)."""

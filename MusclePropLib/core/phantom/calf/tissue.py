@@ -15,14 +15,14 @@ from MusclePropLib.core.phantom.calf.wobble import Wobble
 # Tissue classes; the muscles' are their label values.
 _OUTSIDE, _SKIN, _FAT, _TENDON, _LOOSE, _DEEP, _BLOOD = 0, 4, 5, 6, 7, 8, 9
 #          outside   GM    GL   SOL  skin   fat  tendon loose deep  blood
-_BASE = np.array([-90.0, 0.0, 0.0, 0.5, 7.0, -2.5, 5.0, 2.0, -3.0, -24.0], np.float32)  # dB
-_MOTTLE = np.array([0, 1.5, 1.5, 1.8, 1.0, 1.6, 1.0, 2.0, 1.8, 0], np.float32)  # dB
-_GRAIN = np.array([0, 2.2, 2.2, 2.4, 1.5, 1.5, 2.5, 2.5, 2.2, 0], np.float32)  # dB
-_STREAK = np.array([0, 13, 13, 13, 0, 17, 12, 12, 12, 0], np.float32)  # dB
+_BASE = np.array([-90.0, 0.0, 0.0, 0.5, 1.0, -7.5, 4.0, 5.0, -3.0, -24.0], np.float32)  # dB
+_MOTTLE = np.array([0, 1.5, 1.5, 1.8, 0.5, 1.2, 1.0, 1.5, 1.8, 0], np.float32)  # dB
+_GRAIN = np.array([0, 1.8, 1.8, 2.0, 1.0, 1.0, 2.2, 2.5, 2.2, 0], np.float32)  # dB
+_STREAK = np.array([0, 7, 7, 8, 0, 9, 6, 5, 7, 0], np.float32)  # dB
 # Fascicles run obliquely: with every mm down the leg they come out this much deeper on the cross-section.
-_PENNATION = np.array([0, 0.36, 0.22, -0.4, 0, 0, 0, 0, 0.1, 0], np.float32)
+_PENNATION = np.array([0, 0.3, 0.2, -0.3, 0, 0, 0, 0, 0.1, 0], np.float32)
 _SOFT = 14.0  # mm over which the pressure's strain fades
-_SKIN_THICKNESS = 1.6
+_SKIN_THICKNESS = 1.2
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,10 @@ class Tissue:
         bone, loss = self._bones(level, frame)
         patches = 1.2 * self._patches(self._anatomy.z[level], self._anatomy.u).astype(np.float32)
         loss += patches[frame.column] * np.clip(frame.under / 25.0, 0, 1.5)
-        sheet = (self._sheets(level, frame) + bone) * (kind != _OUTSIDE)
-        return Echoes(labels, self._scatter(level, frame, kind), sheet, loss)
+        cells = self._cells(level, frame, kind)
+        rough = np.exp(0.4 * self._texture.grain.ravel()[cells])
+        sheet = (self._sheets(level, frame) * rough + bone) * (kind != _OUTSIDE)
+        return Echoes(labels, self._scatter(kind, cells), sheet, loss)
 
     def _at(self, surface: np.ndarray, frame: Frame) -> np.ndarray:
         return surface.astype(np.float32)[frame.column]
@@ -94,15 +96,15 @@ class Tissue:
         kind[frame.under < 0] = _OUTSIDE
         return kind
 
-    def _scatter(self, level: int, frame: Frame, kind: np.ndarray) -> np.ndarray:
+    def _cells(self, level: int, frame: Frame, kind: np.ndarray) -> np.ndarray:
         z = float(self._anatomy.z[level])
-        depth = frame.v - self._at(self._anatomy.fascia[level], frame)
-        cell = self._texture.cell(
-            z, depth - z * _PENNATION[kind] + self._offset[kind, 0], frame.u + self._offset[kind, 1]
-        )
+        depth = frame.v - self._at(self._anatomy.fascia[level], frame) - np.float32(z) * _PENNATION[kind]
+        return self._texture.cell(z, depth + self._offset[kind, 0], frame.u + self._offset[kind, 1])
+
+    def _scatter(self, kind: np.ndarray, cells: np.ndarray) -> np.ndarray:
         texture = self._texture
-        level_db = self._levels[kind] + _MOTTLE[kind] * texture.mottle.ravel()[cell]
-        level_db += _GRAIN[kind] * texture.grain.ravel()[cell] + _STREAK[kind] * texture.streaks.ravel()[cell]
+        level_db = self._levels[kind] + _MOTTLE[kind] * texture.mottle.ravel()[cells]
+        level_db += _GRAIN[kind] * texture.grain.ravel()[cells] + _STREAK[kind] * texture.streaks.ravel()[cells]
         return level_db
 
     def _sheets(self, level: int, frame: Frame) -> np.ndarray:
@@ -123,7 +125,8 @@ class Tissue:
             faced = strength * self._facing(surface[level]) * _brokenness(wobble(anatomy.z[level], anatomy.u))
             if belly is not None:
                 faced = faced * (belly[1][level] > belly[0][level])
-            away = (frame.v - self._at(surface[level], frame)) / np.float32(thickness)
+            surface = surface[level] + 0.25 * wobble(anatomy.z[level] + 60.0, 2 * anatomy.u)
+            away = (frame.v - self._at(surface, frame)) / np.float32(thickness)
             total += self._at(faced, frame) * np.exp(-np.minimum(away * away, 30))
         return total
 
@@ -137,17 +140,16 @@ class Tissue:
         bright = np.zeros(frame.v.shape, np.float32)
         shadow = np.zeros(frame.v.shape, np.float32)
         for bone in self._anatomy.bones:
-            surface = bone.surface[level]
+            surface = bone[level]
             known = np.isfinite(surface)
             facing = np.zeros_like(surface)
             facing[known] = self._facing(surface[known])
             behind = frame.v - self._at(np.where(known, surface, 1e4), frame)
-            near = np.exp(-np.minimum((behind / 0.9) ** 2, 30))
-            bright += 12 * self._at(facing, frame) * near
-            shadow = np.maximum(shadow, 32 * np.clip(behind / 3.0, 0, 1))
-        return bright, ndimage.uniform_filter1d(shadow, 9, axis=1)
+            bright += 9 * self._at(facing, frame) * np.exp(-np.minimum((behind / 0.7) ** 2, 30))
+            shadow = np.maximum(shadow, 34 * (1 - np.exp(-np.maximum(behind, 0) / 6.0)))
+        return bright, ndimage.gaussian_filter1d(shadow, 4.0, axis=1, truncate=2.5)
 
 
 def _brokenness(course: np.ndarray) -> np.ndarray:
     """From 0.05 (gap) to about 1, skewed so that bright stretches alternate with interruptions."""
-    return 0.05 + 0.95 / (1 + np.exp(-2.2 * course - 0.2))
+    return 0.05 + 0.95 / (1 + np.exp(-2.6 * course))
