@@ -1,0 +1,1 @@
+"""MRML scene <-> core: volumes, segments, annotation states and results on Slicer's own objects; imports no Qt."""

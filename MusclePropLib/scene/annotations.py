@@ -1,0 +1,197 @@
+"""The expert's annotations in the scene: read for a job, followed while the expert works, marked by buttons."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+
+import numpy as np
+import slicer
+import vtk
+
+from MusclePropLib.core.annotations import Annotations, MuscleAnnotation, axis_of_gaps, extents
+from MusclePropLib.core.errors import InputError
+from MusclePropLib.scene.geometry import volume_geometry
+from MusclePropLib.scene.segments import muscle_ids, protected_ids, segment_ids
+from MusclePropLib.scene.states import SegmentStates, read_states, tagged_axis, write_states
+from MusclePropLib.scene.voxels import SegmentVoxels, segment_voxels
+
+EVENTS = ("SegmentModified", "SourceRepresentationModified", "SegmentAdded", "SegmentRemoved")
+
+
+def propagation_axis(
+    volume_node: slicer.vtkMRMLScalarVolumeNode, segmentation_node: slicer.vtkMRMLSegmentationNode
+) -> int:
+    """Array axis (0 = K, 1 = J, 2 = I) along which slices are drawn: as the tags say, else where there are gaps."""
+    geometry = volume_geometry(volume_node)
+    for segment_id in segment_ids(segmentation_node):
+        tagged = tagged_axis(segmentation_node.GetSegmentation().GetSegment(segment_id))
+        for axis in range(3):
+            if tagged == segment_voxels(segmentation_node, segment_id, geometry, axis).own_axis:
+                return axis
+    voxels = [segment_voxels(segmentation_node, i, geometry, 0) for i in muscle_ids(segmentation_node)]
+    return axis_of_gaps([extents(v.labels, v.value) for v in voxels if v.labels.size])
+
+
+def read_annotations(
+    volume_node: slicer.vtkMRMLScalarVolumeNode, segmentation_node: slicer.vtkMRMLSegmentationNode, axis: int
+) -> tuple[Annotations, list[str]]:
+    """What the expert has drawn, slices first, and the ID of each muscle's segment.
+
+    Muscles are the visible, uncompleted segments with a drawn slice. Completed segments and "Not muscle" are explicit
+    negatives; hidden segments do not count at all. InputError if nothing is drawn or a grid does not fit.
+    """
+    geometry, segmentation = volume_geometry(volume_node), segmentation_node.GetSegmentation()
+    muscles, ids = [], []
+    for segment_id in muscle_ids(segmentation_node):
+        segment = segmentation.GetSegment(segment_id)
+        voxels = segment_voxels(segmentation_node, segment_id, geometry, axis)
+        states = read_states(segment, voxels)
+        if states.drawn:
+            drawn = {t: voxels.mask(t) for t in states.drawn}
+            muscles.append(MuscleAnnotation(states.name, drawn, states.absent, states.color))
+            ids.append(segment_id)
+    annotations = Annotations(geometry.moved(axis).shape, muscles, axis=axis)
+    annotations.validate(f"segmentation '{segmentation_node.GetName()}'")
+    for segment_id in protected_ids(segmentation_node):
+        _add_masks(annotations.not_muscle, segment_voxels(segmentation_node, segment_id, geometry, axis))
+    return annotations, ids
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is being annotated, by node ID: nodes may vanish between two calls."""
+
+    volume_id: str
+    segmentation_id: str
+    axis: int
+
+    def nodes(self) -> tuple[slicer.vtkMRMLScalarVolumeNode, slicer.vtkMRMLSegmentationNode] | None:
+        """Volume and segmentation, None if one is gone."""
+        volume = slicer.mrmlScene.GetNodeByID(self.volume_id)
+        segmentation = slicer.mrmlScene.GetNodeByID(self.segmentation_id)
+        return (volume, segmentation) if volume and segmentation else None
+
+
+class AnnotationTracker:
+    """Follows what the expert does to the segments and keeps their tags up to date.
+
+    `on_event` is called at every change in the scene, many times for one stroke; the caller waits until it is quiet
+    and calls `refresh`, which compares contents and is therefore right whatever the events were.
+    """
+
+    def __init__(self, on_event: Callable[[], None]) -> None:
+        self.states: dict[str, SegmentStates] = {}
+        self.subject: Subject | None = None
+        self._on_event = on_event
+        self._observed: vtk.vtkObject | None = None
+        self._tags: list[int] = []
+
+    def follow(self, subject: Subject | None) -> None:
+        """Begin with another subject; None ends."""
+        self._unobserve()
+        self.subject, self.states = subject, {}
+        nodes = subject.nodes() if subject else None
+        if nodes is not None:
+            self._observed = nodes[1].GetSegmentation()
+            self._tags = [self._observed.AddObserver(getattr(slicer.vtkSegmentation, e), self._changed) for e in EVENTS]
+
+    def refresh(self) -> bool:
+        """Read all states anew and write what changed into the tags; True if there was a change.
+
+        Raises InputError if a segment does not lie on the volume's grid.
+        """
+        nodes = self.subject.nodes() if self.subject else None
+        voxels = self._voxels(*nodes) if nodes else {}
+        states = {i: read_states(nodes[1].GetSegmentation().GetSegment(i), v) for i, v in voxels.items()}
+        states = _without_overpainted(states, self.states)
+        changed, self.states = states != self.states, states
+        if changed:
+            for segment_id, its in states.items():
+                write_states(nodes[1].GetSegmentation().GetSegment(segment_id), voxels[segment_id], its)
+        return changed
+
+    def mark_absent(self, segment_id: str, slices: Collection[int]) -> None:
+        """The expert says that the muscle does not exist on these slices, of which the drawn ones are left out."""
+        self._set_absent(segment_id, lambda its: its.absent | (frozenset(slices) - its.drawn))
+
+    def clear_absent(self, segment_id: str, slices: Collection[int]) -> None:
+        """Take that back."""
+        self._set_absent(segment_id, lambda its: its.absent - frozenset(slices))
+
+    def drawings(self) -> dict[str, tuple]:
+        """All that a propagation depends on, to be compared with an earlier value."""
+        return {
+            i: (s.name, s.absent, frozenset((t, s.slices[t].checksum) for t in s.drawn))
+            for i, s in self.states.items()
+            if s.drawn or s.absent
+        }
+
+    def _voxels(
+        self, volume_node: slicer.vtkMRMLScalarVolumeNode, segmentation_node: slicer.vtkMRMLSegmentationNode
+    ) -> dict[str, SegmentVoxels]:
+        geometry = volume_geometry(volume_node)
+        ids = segment_ids(segmentation_node)
+        return {i: segment_voxels(segmentation_node, i, geometry, self.subject.axis) for i in ids}
+
+    def _set_absent(self, segment_id: str, wanted: Callable[[SegmentStates], frozenset[int]]) -> None:
+        self.refresh()  # a stroke may have ended just now
+        nodes = self.subject.nodes() if self.subject else None
+        if nodes is not None and segment_id in self.states:
+            states = replace(self.states[segment_id], absent=wanted(self.states[segment_id]))
+            self.states = {**self.states, segment_id: states}
+            voxels = segment_voxels(nodes[1], segment_id, volume_geometry(nodes[0]), self.subject.axis)
+            write_states(nodes[1].GetSegmentation().GetSegment(segment_id), voxels, states)
+
+    def _changed(self, *_: object) -> None:
+        self._on_event()
+
+    def _unobserve(self) -> None:
+        for tag in self._tags:
+            self._observed.RemoveObserver(tag)
+        self._observed, self._tags = None, []
+
+
+def slices_to_the_end(states: SegmentStates, slice_index: int, count: int) -> range:
+    """Slices from `slice_index` to that end of the volume on which the muscle is not drawn.
+
+    InputError between two drawn slices, where there is no such end.
+    """
+    drawn = states.drawn
+    if not drawn or slice_index > max(drawn):
+        return range(slice_index, count)
+    if slice_index < min(drawn):
+        return range(slice_index + 1)
+    raise InputError(f"{states.name} is drawn on both sides of this slice, so it does not end here")
+
+
+def absent_run(states: SegmentStates, slice_index: int) -> range:
+    """The slices next to each other that are marked absent and hold `slice_index`; empty if that is not absent."""
+    if slice_index not in states.absent:
+        return range(0)
+    first = last = slice_index
+    while first - 1 in states.absent:
+        first -= 1
+    while last + 1 in states.absent:
+        last += 1
+    return range(first, last + 1)
+
+
+def _without_overpainted(new: dict[str, SegmentStates], old: dict[str, SegmentStates]) -> dict[str, SegmentStates]:
+    """Keep slices *filled* that only lost voxels to another segment painted over them: nobody drew these anew."""
+    gained: dict[int, int] = {}
+    for segment_id, states in new.items():
+        before = old[segment_id].slices if segment_id in old else {}
+        for t, drawing in states.slices.items():
+            gained[t] = gained.get(t, 0) + max(0, drawing.area - (before[t].area if t in before else 0))
+    return {i: _still_filled(states, old[i], gained) if i in old else states for i, states in new.items()}
+
+
+def _still_filled(new: SegmentStates, old: SegmentStates, gained: dict[int, int]) -> SegmentStates:
+    lost = {t: old.slices[t].area - new.slices[t].area for t in new.drawn & old.filled}
+    return replace(new, filled=new.filled | {t for t, area in lost.items() if 0 < area <= gained.get(t, 0)})
+
+
+def _add_masks(masks: dict[int, np.ndarray], voxels: SegmentVoxels) -> None:
+    for t in voxels.filled():
+        masks[t] = masks[t] | voxels.mask(t) if t in masks else voxels.mask(t)

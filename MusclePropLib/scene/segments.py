@@ -1,0 +1,131 @@
+"""The segments of a segmentation node: which take part, which are only respected, and the default muscles."""
+
+from __future__ import annotations
+
+import slicer
+
+from MusclePropLib.core import annotations
+from MusclePropLib.core.defaults import DEFAULT_MUSCLES
+from MusclePropLib.core.errors import InputError
+from MusclePropLib.scene.states import get_tag
+
+SURFACE = "Closed surface"  # vtkSegmentationConverter's name of the representation
+
+
+def segment_ids(segmentation_node: slicer.vtkMRMLSegmentationNode) -> list[str]:
+    """IDs of all segments in the order of the segment list."""
+    return list(segmentation_node.GetSegmentation().GetSegmentIDs())
+
+
+def is_not_muscle(segment: slicer.vtkSegment) -> bool:
+    """Whether the segment says where no muscle is."""
+    tags = {annotations.NOT_MUSCLE_TAG: get_tag(segment, annotations.NOT_MUSCLE_TAG) or ""}
+    return annotations.is_not_muscle(segment.GetName(), tags)
+
+
+def is_completed(segment: slicer.vtkSegment) -> bool:
+    """Whether the expert has marked the segment as completed, which is as near as Slicer comes to a lock."""
+    logic = slicer.vtkSlicerSegmentationsModuleLogic
+    return logic.GetSegmentStatus(segment) == logic.Completed
+
+
+def is_visible(segmentation_node: slicer.vtkMRMLSegmentationNode, segment_id: str) -> bool:
+    """Whether the segment is switched on in the segment list."""
+    display = segmentation_node.GetDisplayNode()
+    return display is None or display.GetSegmentVisibility(segment_id)
+
+
+def muscle_ids(segmentation_node: slicer.vtkMRMLSegmentationNode) -> list[str]:
+    """Segments to propagate: visible, not completed, and not the one that says where no muscle is."""
+    segmentation = segmentation_node.GetSegmentation()
+    return [
+        i
+        for i in segment_ids(segmentation_node)
+        if is_visible(segmentation_node, i)
+        and not is_completed(segmentation.GetSegment(i))
+        and not is_not_muscle(segmentation.GetSegment(i))
+    ]
+
+
+def protected_ids(segmentation_node: slicer.vtkMRMLSegmentationNode) -> list[str]:
+    """Visible segments whose voxels belong to no muscle under work: completed ones, and "Not muscle"."""
+    segmentation = segmentation_node.GetSegmentation()
+    return [
+        i
+        for i in segment_ids(segmentation_node)
+        if is_visible(segmentation_node, i)
+        and (is_completed(segmentation.GetSegment(i)) or is_not_muscle(segmentation.GetSegment(i)))
+    ]
+
+
+def create_default_segments(
+    volume_node: slicer.vtkMRMLScalarVolumeNode, segmentation_node: slicer.vtkMRMLSegmentationNode | None = None
+) -> slicer.vtkMRMLSegmentationNode:
+    """Add those of GM, GL and SOL that are missing, on the volume's grid; makes the segmentation node if none is given.
+
+    The segmentation stands under the volume's transform and beside it in the subject hierarchy.
+    """
+    if segmentation_node is None:
+        segmentation_node = slicer.mrmlScene.AddNewNodeByClass(
+            "vtkMRMLSegmentationNode", f"{volume_node.GetName()} muscles"
+        )
+        segmentation_node.CreateDefaultDisplayNodes()
+    use_grid_of(volume_node, segmentation_node)
+    segmentation = segmentation_node.GetSegmentation()
+    names = {segmentation.GetSegment(i).GetName().casefold() for i in segment_ids(segmentation_node)}
+    for muscle in DEFAULT_MUSCLES:
+        if muscle.name.casefold() not in names and muscle.title.casefold() not in names:
+            segment_id = segmentation.AddEmptySegment(muscle.name, muscle.name, muscle.color)
+            segmentation.GetSegment(segment_id).SetTag(
+                slicer.vtkSegment.GetTerminologyEntryTagName(), muscle.terminology
+            )
+    return segmentation_node
+
+
+def use_grid_of(volume_node: slicer.vtkMRMLScalarVolumeNode, segmentation_node: slicer.vtkMRMLSegmentationNode) -> None:
+    """Let an empty segmentation take over the volume's grid, transform and place in the subject hierarchy.
+
+    One that holds voxels keeps what it has: moving it would change what the expert drew.
+    """
+    if not any(_has_voxels(segmentation_node, i) for i in segment_ids(segmentation_node)):
+        segmentation_node.SetReferenceImageGeometryParameterFromVolumeNode(volume_node)
+        segmentation_node.SetAndObserveTransformNodeID(volume_node.GetTransformNodeID())
+    place_beside(volume_node, segmentation_node)
+
+
+def place_beside(volume_node: slicer.vtkMRMLNode, node: slicer.vtkMRMLNode) -> None:
+    """Put the node into the volume's study or folder, which DICOM export asks for."""
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    volume_item, item = hierarchy.GetItemByDataNode(volume_node), hierarchy.GetItemByDataNode(node)
+    invalid = slicer.vtkMRMLSubjectHierarchyNode.GetInvalidItemID()
+    if invalid not in (volume_item, item):
+        hierarchy.SetItemParent(item, hierarchy.GetItemParent(volume_item))
+
+
+def check_source_volume(volume_node: slicer.vtkMRMLScalarVolumeNode) -> None:
+    """InputError unless the volume is one fixed grey volume of several slices."""
+    name = volume_node.GetName()
+    sequences = getattr(slicer.modules, "sequences", None)
+    browser = sequences.logic().GetFirstBrowserNodeForProxyNode(volume_node) if sequences else None
+    dimensions = volume_node.GetImageData().GetDimensions() if volume_node.GetImageData() else (0, 0, 0)
+    if browser is not None and min(dimensions) <= 1:
+        raise InputError(
+            f"'{name}' shows single images of the sequence '{browser.GetName()}'; reconstruct them to a volume first "
+            "(module Volume Reconstruction of the SlicerIGSIO extension) and choose that volume"
+        )
+    if browser is not None:
+        raise InputError(
+            f"'{name}' changes with the sequence browser '{browser.GetName()}'; in the Data module, right-click it, "
+            "choose Clone, and work on the copy"
+        )
+    if min(dimensions) <= 1:
+        raise InputError(f"volume '{name}' has a single slice; a volume of many slices is needed")
+    if volume_node.GetImageData().GetNumberOfScalarComponents() != 1:
+        raise InputError(
+            f"volume '{name}' is in colour; convert it with the module Vector to Scalar Volume and choose the result"
+        )
+
+
+def _has_voxels(segmentation_node: slicer.vtkMRMLSegmentationNode, segment_id: str) -> bool:
+    image = segmentation_node.GetBinaryLabelmapInternalRepresentation(segment_id)
+    return image is not None and not image.IsEmpty()

@@ -1,0 +1,102 @@
+"""What each segment's slices are: drawn by the expert, filled by a propagation, absent or unknown.
+
+The states live in two tags of the segment, so that undo, copies and files carry them. `MuscleProp.Slices` lists the
+drawn and the absent slices. `MuscleProp.Filled` holds a checksum of every slice that an accepted propagation wrote: a
+slice is the expert's own as soon as it differs, whoever changed it (paint, erase, undo, another module, an import).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+
+import slicer
+import vtk
+
+from MusclePropLib.core.annotations import SLICES_TAG, MuscleAnnotation, State, parse_slices_tag, slices_tag
+from MusclePropLib.core.errors import InputError
+from MusclePropLib.scene.voxels import Drawing, SegmentVoxels
+
+FILLED_TAG = "MuscleProp.Filled"
+
+
+@dataclass(frozen=True)
+class SegmentStates:
+    """The slices of one segment; `slices` are those that are not empty."""
+
+    name: str
+    color: tuple[float, float, float]
+    slices: dict[int, Drawing]
+    filled: frozenset[int] = frozenset()
+    absent: frozenset[int] = frozenset()
+
+    @property
+    def drawn(self) -> frozenset[int]:
+        """Slices that the expert vouches for."""
+        return frozenset(self.slices) - self.filled
+
+    def state(self, slice_index: int) -> State:
+        """Drawn, absent or unknown; a filled slice is unknown, for it is no evidence."""
+        if slice_index in self.drawn:
+            return State.DRAWN
+        return State.ABSENT if slice_index in self.absent else State.UNKNOWN
+
+
+def read_states(segment: slicer.vtkSegment, voxels: SegmentVoxels) -> SegmentStates:
+    """States of a segment as its tags and voxels give them; tags about another axis do not count."""
+    slices = voxels.drawings()
+    states = SegmentStates(segment.GetName(), tuple(segment.GetColor()), slices)
+    tag_axis, drawn, absent = _slices_tag(segment)
+    if tag_axis != voxels.own_axis:
+        return states
+    recorded = _recorded_checksums(segment)
+    if recorded is None:
+        filled = {t for t in slices if voxels.own_index(t) not in drawn}
+    else:
+        filled = {t for t, drawing in slices.items() if recorded.get(voxels.own_index(t)) == drawing.checksum}
+    absent = {voxels.own_index(t) for t in absent} - (set(slices) - filled)
+    return replace(states, filled=frozenset(filled), absent=frozenset(absent))
+
+
+def tagged_axis(segment: slicer.vtkSegment) -> int | None:
+    """The axis along which the tags say that the segment was drawn; None if they do not say so."""
+    axis, drawn, _ = _slices_tag(segment)
+    return axis if drawn else None
+
+
+def write_states(segment: slicer.vtkSegment, voxels: SegmentVoxels, states: SegmentStates) -> None:
+    """Bring the segment's tags up to date; a segment about which nothing is known gets none.
+
+    Slices are counted along the label map's own axis, which goes into files with it.
+    """
+    if not (states.slices or states.absent or segment.HasTag(SLICES_TAG)):
+        return
+    own = voxels.own_index
+    annotation = MuscleAnnotation(
+        states.name, dict.fromkeys(map(own, states.drawn)), frozenset(map(own, states.absent))
+    )
+    segment.SetTag(SLICES_TAG, slices_tag(annotation, voxels.own_axis))
+    segment.SetTag(FILLED_TAG, json.dumps({str(own(t)): states.slices[t].checksum for t in sorted(states.filled)}))
+
+
+def get_tag(segment: slicer.vtkSegment, name: str) -> str | None:
+    """The tag's value, or None."""
+    value = vtk.reference("")
+    return str(value.get()) if segment.GetTag(name, value) else None
+
+
+def _slices_tag(segment: slicer.vtkSegment) -> tuple[int | None, set[int], set[int]]:
+    """Axis, drawn and absent slices of the tag; no axis if there is none, or one that is damaged."""
+    value = get_tag(segment, SLICES_TAG)
+    try:
+        return (None, set(), set()) if value is None else parse_slices_tag(value, segment.GetName())
+    except InputError:
+        return None, set(), set()
+
+
+def _recorded_checksums(segment: slicer.vtkSegment) -> dict[int, int] | None:
+    value = get_tag(segment, FILLED_TAG)
+    try:
+        return None if value is None else {int(t): int(crc) for t, crc in json.loads(value).items()}
+    except (ValueError, AttributeError, TypeError):
+        return None

@@ -1,0 +1,130 @@
+"""A segment's voxels, seen slice by slice on the grid of a volume, without copying the label map."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import slicer
+
+from MusclePropLib.core.errors import InputError
+from MusclePropLib.core.geometry import Geometry
+from MusclePropLib.scene.geometry import Lattice, image_array, image_geometry, lattice_in
+
+LABELMAP = "Binary labelmap"  # vtkSegmentationConverter's name of the representation
+NO_LATTICE = Lattice((0, 1, 2), (False, False, False), (0, 0, 0))  # of a segment without voxels
+
+
+class Drawing(NamedTuple):
+    """One slice of a segment: `checksum` of shape and place, however much space its label map keeps around it, and
+    `area` in voxels."""
+
+    checksum: int
+    area: int
+
+
+@dataclass(frozen=True)
+class SegmentVoxels:
+    """One segment on a volume's grid, slices first.
+
+    `labels` (slices, rows, columns) is a view of the label map, which other segments may share; the segment's voxels
+    are those equal to `value`. Its first voxel lies at `offset` in a grid of the given `shape`. The slices run along
+    axis `own_axis` of the label map, and `backwards` if its axis and the volume's are opposed.
+    """
+
+    labels: np.ndarray
+    value: int
+    offset: tuple[int, int, int]
+    shape: tuple[int, int, int]
+    own_axis: int = 0
+    backwards: bool = False
+
+    def own_index(self, slice_index: int) -> int:
+        """The slice's number as the label map's own axis counts them, and back."""
+        return self.shape[0] - 1 - slice_index if self.backwards else slice_index
+
+    def filled(self) -> list[int]:
+        """Slices with at least one voxel."""
+        return [t + self.offset[0] for t in range(len(self.labels)) if self._inside(t) is not None]
+
+    def drawings(self) -> dict[int, Drawing]:
+        """What is on each slice with at least one voxel, in one pass over the label map."""
+        found = ((t + self.offset[0], self._inside(t)) for t in range(len(self.labels)))
+        return {t: self._drawing(part) for t, part in found if part is not None}
+
+    def mask(self, slice_index: int) -> np.ndarray:
+        """(rows, columns) bool, a copy."""
+        full = np.zeros(self.shape[1:], bool)
+        part = self._part(slice_index)
+        row, column = self.offset[1:]
+        full[row : row + part.shape[0], column : column + part.shape[1]] = part
+        return full
+
+    def _inside(self, index: int) -> np.ndarray | None:
+        """The segment on one slice of the label map, or None if it has no voxel there."""
+        labels = self.labels[index]
+        if not labels.size or labels.max() < self.value:  # the maximum is ten times as fast as the comparison
+            return None
+        part = labels == self.value
+        return part if part.any() else None
+
+    def _drawing(self, part: np.ndarray) -> Drawing:
+        rows = np.flatnonzero(part.any(axis=1))
+        part = part[rows[0] : rows[-1] + 1]
+        columns = np.flatnonzero(part.any(axis=0))
+        box = np.ascontiguousarray(part[:, columns[0] : columns[-1] + 1])
+        place = np.array([rows[0] + self.offset[1], columns[0] + self.offset[2], *box.shape], np.int64)
+        return Drawing(zlib.crc32(box.data, zlib.crc32(place.data)), int(np.count_nonzero(box)))
+
+    def _part(self, slice_index: int) -> np.ndarray:
+        inside = slice_index - self.offset[0]
+        if not 0 <= inside < len(self.labels):
+            return np.zeros((0, 0), bool)
+        return self.labels[inside] == self.value
+
+
+def segment_voxels(
+    segmentation_node: slicer.vtkMRMLSegmentationNode, segment_id: str, geometry: Geometry, axis: int
+) -> SegmentVoxels:
+    """The segment on the grid `geometry` (stored order), with array axis `axis` first.
+
+    InputError with what to do if the segment is a surface or lies on another lattice: resampling it would change what
+    the expert drew.
+    """
+    segmentation = segmentation_node.GetSegmentation()
+    name = segmentation.GetSegment(segment_id).GetName()
+    if segmentation.GetSourceRepresentationName() != LABELMAP:
+        raise InputError(
+            f"segment '{name}' of '{segmentation_node.GetName()}' is a surface; in the Segmentations module, under "
+            f"Representations, create '{LABELMAP}' and make it the source"
+        )
+    image = segmentation_node.GetBinaryLabelmapInternalRepresentation(segment_id)
+    labels = image_array(image) if image is not None else np.zeros((0, 0, 0), np.uint8)
+    lattice = lattice_in(image_geometry(image, segmentation_node), geometry) if labels.size else NO_LATTICE
+    if lattice is None:
+        raise InputError(
+            f"segment '{name}' does not lie on the voxels of the chosen volume; give both the same transform, and in "
+            "the Segment Editor set the volume as the segmentation's geometry (button beside the source volume)"
+        )
+    labels, offset = _clipped(lattice.turned(labels), lattice.offset, geometry.shape)
+    order = [axis, *(a for a in range(3) if a != axis)]
+    return SegmentVoxels(
+        np.moveaxis(labels, axis, 0),
+        segmentation.GetSegment(segment_id).GetLabelValue(),
+        tuple(offset[a] for a in order),
+        tuple(geometry.shape[a] for a in order),
+        lattice.order[axis],
+        lattice.flipped[axis],
+    )
+
+
+def _clipped(
+    labels: np.ndarray, offset: tuple[int, int, int], shape: tuple[int, int, int]
+) -> tuple[np.ndarray, tuple[int, int, int]]:
+    """The part of the label map inside the volume: an imported segment may stick out of it."""
+    starts = [max(0, -o) for o in offset]
+    stops = [max(start, min(n, m - o)) for start, n, m, o in zip(starts, labels.shape, shape, offset, strict=True)]
+    box = tuple(slice(a, b) for a, b in zip(starts, stops, strict=True))
+    return labels[box], tuple(o + a for o, a in zip(offset, starts, strict=True))

@@ -1,0 +1,334 @@
+"""Annotation states on real segments: painting, erasing, undo, import, files, and what the tags must survive."""
+
+import numpy as np
+import pytest
+import vtk
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+slicer = pytest.importorskip("slicer", reason="the slicer-core wheel is not installed")
+from slicer_scene import OBLIQUE, Editor, add_segmentation, add_volume, disc, new_scene, paint  # noqa: E402
+
+from MusclePropLib.core.annotations import SLICES_TAG, State  # noqa: E402
+from MusclePropLib.core.errors import InputError  # noqa: E402
+from MusclePropLib.scene.annotations import (  # noqa: E402
+    AnnotationTracker,
+    Subject,
+    absent_run,
+    propagation_axis,
+    read_annotations,
+    slices_to_the_end,
+)
+from MusclePropLib.scene.results import accept  # noqa: E402
+from MusclePropLib.scene.states import FILLED_TAG, get_tag  # noqa: E402
+
+
+class Followed:
+    """A tracker as the panel uses it, and what it was told."""
+
+    def __init__(self, volume, segmentation, axis=0):
+        self.events = 0
+        self.subject = Subject(volume.GetID(), segmentation.GetID(), axis)
+        self.segmentation = segmentation
+        self.tracker = AnnotationTracker(self._count)
+        self.tracker.follow(self.subject)
+
+    def _count(self):
+        self.events += 1
+
+    def drawn(self, segment_id="GM"):
+        self.tracker.refresh()
+        return sorted(self.tracker.states[segment_id].drawn)
+
+    def tag(self, segment_id="GM", name=SLICES_TAG):
+        return get_tag(self.segmentation.GetSegmentation().GetSegment(segment_id), name)
+
+
+@pytest.fixture
+def followed(volume, segmentation):
+    return Followed(volume, segmentation)
+
+
+def fill(followed, volume, count=14):
+    """Accept a result in which GM is a disc everywhere."""
+    labels = np.zeros((count, 30, 40), np.uint8)
+    labels[:, disc(radius=6)] = 1
+    return accept(followed.subject, ["GM"], labels, {})
+
+
+def test_paint_erase_undo_redo(followed, volume, segmentation):
+    editor = Editor(segmentation, volume)
+    editor.stroke("GM", 3, disc())
+    assert followed.events
+    assert followed.drawn() == [3]
+    editor.stroke("GM", 9, disc())
+    assert followed.drawn() == [3, 9]
+    editor.stroke("GM", 3, disc(radius=20), erase=True)
+    assert followed.drawn() == [9]
+    editor.logic.Undo()
+    assert followed.drawn() == [3, 9]
+    editor.logic.Undo()
+    assert followed.drawn() == [3]
+    editor.logic.Redo()
+    assert followed.drawn() == [3, 9], "refreshing after an undo must leave the redo possible"
+
+
+def test_stroke_faster_than_the_refresh_is_not_lost_by_undo(followed, volume, segmentation):
+    editor = Editor(segmentation, volume)
+    editor.stroke("GM", 3, disc())
+    editor.stroke("GM", 4, disc())
+    editor.stroke("GM", 5, disc())
+    followed.tracker.refresh()
+    editor.logic.Undo()  # back to a state whose tags were never brought up to date
+    assert followed.drawn() == [3, 4]
+
+
+def test_import_counts_as_drawn(followed, volume, segmentation):
+    paint(segmentation, "GM", volume, {2: disc(), 7: disc()})
+    assert followed.events
+    assert followed.drawn() == [2, 7]
+    assert '"drawn": [2, 7]' in followed.tag()
+
+
+def test_quiet_refresh_touches_nothing(followed, volume, segmentation):
+    paint(segmentation, "GM", volume, {2: disc()})
+    assert followed.tracker.refresh()
+    before = followed.events
+    assert not followed.tracker.refresh()
+    assert followed.events == before
+    assert followed.tag("SOL") is None, "an untouched segment gets no tags"
+
+
+def test_accepted_slices_are_no_evidence_until_the_expert_changes_them(followed, volume, segmentation):
+    editor = Editor(segmentation, volume)
+    editor.stroke("GM", 3, disc())
+    editor.stroke("GM", 9, disc())
+    followed.tracker.refresh()
+    fill(followed, volume)
+    assert followed.drawn() == [3, 9]
+    assert len(followed.tracker.states["GM"].filled) == 12
+    editor.stroke("GM", 6, disc(centre=(20, 30), radius=3))
+    assert followed.drawn() == [3, 6, 9]
+    editor.logic.Undo()
+    assert followed.drawn() == [3, 9]
+
+
+def test_another_module_may_paint_while_nobody_follows(followed, volume, segmentation):
+    paint(segmentation, "GM", volume, {3: disc()})
+    followed.tracker.refresh()
+    fill(followed, volume)
+    followed.tracker.refresh()
+    followed.tracker.follow(None)
+    Editor(segmentation, volume).stroke("GM", 8, disc(radius=10))
+    assert Followed(volume, segmentation).drawn() == [3, 8]
+
+
+def test_overpainting_a_filled_slice_does_not_make_it_drawn(followed, volume, segmentation):
+    paint(segmentation, "GM", volume, {3: disc()})
+    followed.tracker.refresh()
+    fill(followed, volume)
+    followed.tracker.refresh()
+    editor = Editor(segmentation, volume)
+    editor.stroke("SOL", 6, disc(centre=(16, 18)))
+    assert followed.drawn("SOL") == [6]
+    assert followed.drawn("GM") == [3], "GM only lost what SOL took"
+    editor.stroke("GM", 10, disc(radius=3), erase=True)
+    assert followed.drawn("GM") == [3, 10], "what the expert erases, the expert has looked at"
+
+
+def test_absent_marks(followed, volume, segmentation):
+    paint(segmentation, "GM", volume, {3: disc(), 9: disc()})
+    tracker = followed.tracker
+    tracker.refresh()
+    tracker.mark_absent("GM", slices_to_the_end(tracker.states["GM"], 11, 14))
+    tracker.mark_absent("GM", slices_to_the_end(tracker.states["GM"], 1, 14))
+    assert sorted(tracker.states["GM"].absent) == [0, 1, 11, 12, 13]
+    assert not tracker.refresh(), "the tags hold what the buttons said"
+    with pytest.raises(InputError, match="GM is drawn on both sides"):
+        slices_to_the_end(tracker.states["GM"], 6, 14)
+    tracker.clear_absent("GM", absent_run(tracker.states["GM"], 12))
+    assert sorted(tracker.states["GM"].absent) == [0, 1]
+    tracker.mark_absent("GM", range(14))
+    assert sorted(tracker.states["GM"].drawn) == [3, 9], "a drawing is the stronger statement"
+    assert tracker.states["GM"].state(3) is State.DRAWN
+    assert tracker.states["GM"].state(4) is State.ABSENT
+    Editor(segmentation, volume).stroke("GM", 5, disc())
+    tracker.refresh()
+    assert 5 in tracker.states["GM"].drawn and 5 not in tracker.states["GM"].absent
+
+
+def test_absent_mark_is_undone_with_the_editor(followed, volume, segmentation):
+    editor = Editor(segmentation, volume)
+    editor.stroke("GM", 3, disc())
+    followed.tracker.refresh()
+    editor.logic.SaveStateForUndo()
+    followed.tracker.mark_absent("GM", [5])
+    editor.logic.Undo()
+    followed.tracker.refresh()
+    assert followed.tracker.states["GM"].absent == frozenset()
+    editor.logic.Redo()
+    followed.tracker.refresh()
+    assert followed.tracker.states["GM"].absent == {5}
+
+
+@pytest.mark.parametrize("ending", ["seg.nrrd", "mrb"])
+def test_states_survive_files(followed, volume, segmentation, tmp_path, ending):
+    paint(segmentation, "GM", volume, {3: disc(), 9: disc()})
+    followed.tracker.refresh()
+    fill(followed, volume)
+    followed.tracker.refresh()
+    followed.tracker.mark_absent("SOL", [12, 13])
+    before = followed.tracker.states["GM"]
+    path = str(tmp_path / f"x.{ending}")
+    if ending == "mrb":
+        slicer.mrmlScene.SetRootDirectory(str(tmp_path))
+        assert slicer.mrmlScene.WriteToMRB(path)
+        slicer.mrmlScene.Clear(0)
+        assert slicer.mrmlScene.ReadFromMRB(path)
+        loaded = slicer.util.getNode("muscles")
+        volume = slicer.util.getNode("calf")
+    else:
+        storage = segmentation.CreateDefaultStorageNode()
+        storage.SetFileName(path)
+        assert storage.WriteData(segmentation)
+        loaded = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode")
+        assert storage.ReadData(loaded)
+    segment_id = loaded.GetSegmentation().GetSegmentIdBySegmentName("GM")
+    again = Followed(volume, loaded)
+    assert again.drawn(segment_id) == [3, 9]
+    assert again.tracker.states[segment_id].filled == before.filled
+    if ending == "mrb":  # label map files have no place for segments without voxels
+        assert again.tracker.states["SOL"].absent == {12, 13}
+
+
+def test_left_handed_volume_comes_back_turned_and_so_do_the_states(scene, tmp_path):
+    """Slicer makes volumes right-handed when it loads them; their slices are then counted from the other end."""
+    volume = add_volume(ijk_to_ras=OBLIQUE @ np.diag([1, 1, -1, 1]))
+    segmentation = add_segmentation(volume, ["GM"])
+    paint(segmentation, "GM", volume, {3: disc(), 9: disc(radius=3)})
+    followed = Followed(volume, segmentation)
+    followed.tracker.refresh()
+    fill(followed, volume)
+    followed.tracker.mark_absent("GM", [])
+    slicer.mrmlScene.SetRootDirectory(str(tmp_path))
+    assert slicer.mrmlScene.WriteToMRB(str(tmp_path / "x.mrb"))
+    slicer.mrmlScene.Clear(0)
+    assert slicer.mrmlScene.ReadFromMRB(str(tmp_path / "x.mrb"))
+    again = Followed(slicer.util.getNode("calf"), slicer.util.getNode("muscles"))
+    assert again.drawn() == [4, 10]
+    annotations, _ = read_annotations(again.subject.nodes()[0], again.segmentation, 0)
+    np.testing.assert_array_equal(annotations.muscles[0].drawn[4], disc(radius=3))
+
+
+def test_long_tags_survive_a_file(followed, volume, segmentation, tmp_path):
+    """A full reconstruction has 2270 slices: their checksums are one long line in the NRRD header."""
+    long = '{"' + '": 4294967295, "'.join(str(t) for t in range(2270)) + '": 1}'
+    segmentation.GetSegmentation().GetSegment("GM").SetTag(FILLED_TAG, long)
+    paint(segmentation, "GM", volume, {3: disc()})
+    storage = segmentation.CreateDefaultStorageNode()
+    storage.SetFileName(str(tmp_path / "x.seg.nrrd"))
+    storage.WriteData(segmentation)
+    loaded = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode")
+    storage.ReadData(loaded)
+    ids = loaded.GetSegmentation().GetSegmentIDs()
+    assert get_tag(loaded.GetSegmentation().GetSegment(ids[0]), FILLED_TAG) == long
+
+
+def test_damaged_tag_leaves_what_is_painted(followed, volume, segmentation):
+    paint(segmentation, "GM", volume, {3: disc()})
+    segmentation.GetSegmentation().GetSegment("GM").SetTag(SLICES_TAG, "{cut")
+    assert followed.drawn() == [3]
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_axis_is_found_and_then_kept(volume, segmentation, axis):
+    array = np.zeros((14, 30, 40), np.uint8)
+    for index in (3, 9):
+        block = [slice(4, 11), slice(8, 20), slice(9, 25)]
+        block[axis] = index
+        array[tuple(block)] = 1
+    slicer.util.updateSegmentBinaryLabelmapFromArray(array, segmentation, "SOL", volume)
+    assert propagation_axis(volume, segmentation) == axis
+    assert Followed(volume, segmentation, axis).drawn("SOL") == [3, 9]
+    annotations, ids = read_annotations(volume, segmentation, axis)
+    assert ids == ["SOL"]
+    np.testing.assert_array_equal(annotations.muscles[0].drawn[9], np.take(array, 9, axis).astype(bool))
+    slicer.util.updateSegmentBinaryLabelmapFromArray(np.ones_like(array), segmentation, "GM", volume)
+    assert propagation_axis(volume, segmentation) == axis
+
+
+def test_axis_of_an_empty_segmentation_is_the_first(volume, segmentation):
+    assert propagation_axis(volume, segmentation) == 0
+    with pytest.raises(InputError, match="'muscles': no slice is drawn"):
+        read_annotations(volume, segmentation, 0)
+
+
+def test_hidden_completed_and_not_muscle(volume):
+    segmentation = add_segmentation(volume, ["GM", "GL", "SOL", "Not muscle"])
+    for name in ("GM", "GL", "SOL"):
+        paint(segmentation, name, volume, {4: disc()})
+    paint(segmentation, "Not muscle", volume, {4: disc(centre=(25, 30), radius=3)})
+    segmentation.GetDisplayNode().SetSegmentVisibility("GL", False)
+    logic = slicer.vtkSlicerSegmentationsModuleLogic
+    logic.SetSegmentStatus(segmentation.GetSegmentation().GetSegment("SOL"), logic.Completed)
+    annotations, ids = read_annotations(volume, segmentation, 0)
+    assert ids == ["GM"]
+    np.testing.assert_array_equal(annotations.not_muscle[4], disc() | disc(centre=(25, 30), radius=3))
+
+
+def test_volume_shifted_by_half_a_voxel_is_refused(volume, segmentation):
+    paint(segmentation, "GM", volume, {4: disc()})
+    matrix = vtk.vtkMatrix4x4()
+    volume.GetIJKToRASMatrix(matrix)
+    matrix.SetElement(0, 3, matrix.GetElement(0, 3) + 0.15)
+    volume.SetIJKToRASMatrix(matrix)
+    with pytest.raises(InputError, match="segment 'GM' does not lie on the voxels"):
+        read_annotations(volume, segmentation, 0)
+
+
+def test_removed_segment_and_deleted_nodes(followed, volume, segmentation):
+    paint(segmentation, "GM", volume, {4: disc()})
+    followed.tracker.refresh()
+    segmentation.GetSegmentation().RemoveSegment("GM")
+    assert followed.tracker.refresh()
+    assert list(followed.tracker.states) == ["SOL"]
+    slicer.mrmlScene.RemoveNode(segmentation)
+    followed.tracker.refresh()
+    assert followed.tracker.states == {}
+    followed.tracker.follow(None)
+
+
+ACTIONS = st.lists(
+    st.tuples(st.sampled_from(["paint", "erase", "undo", "redo", "accept", "refresh"]), st.integers(0, 5)), max_size=14
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(ACTIONS)
+def test_a_slice_is_drawn_unless_it_is_what_an_accept_wrote(actions):
+    """The rule, against a model that remembers who wrote what, over any order of strokes, undo and accepts."""
+    new_scene()
+    volume = add_volume((6, 12, 12))
+    segmentation = add_segmentation(volume, ["GM"])
+    followed, editor = Followed(volume, segmentation), Editor(segmentation, volume)
+    written: set[tuple[int, bytes]] = set()
+    for step, (action, index) in enumerate(actions):
+        mask = disc((12, 12), (5, 5), 2 + step % 3)
+        if action in ("paint", "erase"):
+            editor.stroke("GM", index, mask, erase=action == "erase")
+        elif action == "undo" and editor.logic.CanUndo():
+            editor.logic.Undo()
+        elif action == "redo" and editor.logic.CanRedo():
+            editor.logic.Redo()
+        elif action == "accept":
+            labels = np.zeros((6, 12, 12), np.uint8)
+            labels[:, disc((12, 12), (6, 6), 3)] = 1
+            drawn = followed.drawn()
+            accept(followed.subject, ["GM"], labels, {}, editor.logic.SaveStateForUndo)
+            now = slicer.util.arrayFromSegmentBinaryLabelmap(segmentation, "GM", volume)
+            written |= {(t, now[t].tobytes()) for t in range(6) if t not in drawn}
+        else:
+            followed.tracker.refresh()
+    now = slicer.util.arrayFromSegmentBinaryLabelmap(segmentation, "GM", volume)
+    expected = [t for t in range(6) if now[t].any() and (t, now[t].tobytes()) not in written]
+    assert set(expected) <= set(followed.drawn()), "nothing of the expert's may be lost"
