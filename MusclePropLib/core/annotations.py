@@ -16,7 +16,7 @@ from MusclePropLib.core.errors import InputError
 SLICES_TAG = "MuscleProp.Slices"
 NOT_MUSCLE = "Not muscle"
 NOT_MUSCLE_TAG = "MuscleProp.NotMuscle"
-FEW = 10  # drawn slices are few if a segment is ten times as many pixels wide
+FEW = 5  # slices are drawn, and not the height of a body, if a segment is five times as many pixels wide
 DENSE = 0.9  # share of filled slices from which gaps are taken for the anatomy's and not for slices left out
 
 Profiles = tuple[np.ndarray, np.ndarray, np.ndarray]

@@ -36,6 +36,7 @@ from MusclePropLib.core.segments import (
     Segmentation,
     segmentation_from_labels,
     segmentation_from_masks,
+    segmentation_from_slices,
 )
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "segmentation_from_annotations",
     "segmentation_from_labels",
     "segmentation_from_masks",
+    "segmentation_from_slices",
     "write_segmentation",
 ]
 
@@ -124,24 +126,15 @@ def annotations_from_segmentation(
 
 def segmentation_from_annotations(annotations: Annotations, geometry: Geometry, source: str = "") -> Segmentation:
     """The annotations as segments, tagged with their states, on the *stored* grid `geometry`."""
-    tagged = [
-        Segment(m.name, m.color, m.tags | {SLICES_TAG: slices_tag(m, annotations.axis)}) for m in annotations.muscles
-    ]
-    drawn = [m.drawn for m in annotations.muscles]
-    if annotations.not_muscle:
-        tagged.append(Segment(NOT_MUSCLE, (0.4, 0.4, 0.4), {NOT_MUSCLE_TAG: "1"}))
-        drawn.append(annotations.not_muscle)
     if geometry.moved(annotations.axis).shape != annotations.shape:
         raise ValueError(f"annotations of shape {annotations.shape} do not fit a grid of shape {geometry.shape}")
-    return segmentation_from_masks((_spread(d, annotations) for d in drawn), geometry, tagged, source)
-
-
-def _spread(drawn: Mapping[int, np.ndarray], annotations: Annotations) -> np.ndarray:
-    """Drawn slices in an otherwise empty bool array in stored axis order."""
-    mask = np.zeros(annotations.shape, bool)
-    for t, part in drawn.items():
-        mask[t] = part
-    return np.moveaxis(mask, 0, annotations.axis)
+    axis, muscles = annotations.axis, annotations.muscles
+    segments = [Segment(m.name, m.color, m.tags | {SLICES_TAG: slices_tag(m, axis)}) for m in muscles]
+    drawn = [m.drawn for m in muscles]
+    if annotations.not_muscle:
+        segments.append(Segment(NOT_MUSCLE, (0.4, 0.4, 0.4), {NOT_MUSCLE_TAG: "1"}))
+        drawn.append(annotations.not_muscle)
+    return segmentation_from_slices(drawn, axis, geometry, segments, source)
 
 
 def _slices(segment: Segment, source: str) -> tuple[int, set[int], set[int]] | None:
