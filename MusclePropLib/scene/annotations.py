@@ -30,7 +30,8 @@ def propagation_axis(
             if tagged == segment_voxels(segmentation_node, segment_id, geometry, axis).own_axis:
                 return axis
     voxels = [segment_voxels(segmentation_node, i, geometry, 0) for i in muscle_ids(segmentation_node)]
-    return axis_of_gaps([extents(v.labels, v.value) for v in voxels if v.labels.size])
+    profiles = [extents(v.labels, v.value) for v in voxels if v.labels.size]
+    return axis_of_gaps(profiles) if profiles else 0
 
 
 def read_annotations(
