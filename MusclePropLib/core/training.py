@@ -68,7 +68,7 @@ class AlternateTrainer:
             DistributedDataParallel(network, find_unused_parameters=True) if distributed else network
         )
         self._dtype = training_dtype(self.device)
-        self._scaler = torch.amp.GradScaler(enabled=self._dtype is torch.float16)
+        self.scaler = torch.amp.GradScaler(enabled=self._dtype is torch.float16)
 
     def step(
         self, clip: Tensor, loss: Callable[[Tensor], Tensor], image: Tensor | None = None, sequences: int = 1
@@ -97,10 +97,10 @@ class AlternateTrainer:
         optimiser.zero_grad(set_to_none=True)
         with autocast(self.device, self._dtype):
             loss = compute()
-        self._scaler.scale(loss).backward()
-        self._scaler.unscale_(optimiser)
+        self.scaler.scale(loss).backward()
+        self.scaler.unscale_(optimiser)
         parameters = [p for group in optimiser.param_groups for p in group["params"]]
         nn.utils.clip_grad_norm_(parameters, self.rates.clip_norm)
-        self._scaler.step(optimiser)
-        self._scaler.update()
+        self.scaler.step(optimiser)
+        self.scaler.update()
         return loss.detach()

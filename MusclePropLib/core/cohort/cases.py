@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -30,8 +31,7 @@ class Case:
     labels: Path
 
 
-@dataclass(frozen=True)
-class Split:
+class Split(NamedTuple):
     """Cases to learn from, to stop on, and to report on; no subject in two of them."""
 
     training: tuple[Case, ...]

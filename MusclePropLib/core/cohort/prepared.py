@@ -35,14 +35,16 @@ _LOST_SHARE = 0.02
 
 @dataclass(frozen=True)
 class Reading:
-    """How cases are read: the working grid, the slice axis (None finds it), and whether empty slices are `complete`.
+    """How cases are read: the working grid, the slice axis (None finds it), whether the label maps are `complete`.
 
-    In a plain label map an empty slice is unknown; `complete` says that the maps are finished, so empty means absent.
+    In a plain label map an empty slice is unknown; in a complete one empty means absent. `names` are pairs of value and
+    segment name for plain label maps.
     """
 
     grid: FrameGrid = field(default_factory=FrameGrid)
     axis: int | None = None
     complete: bool = False
+    names: tuple[tuple[int, str], ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,9 +91,15 @@ def prepare(
     )
 
 
+def usual_name(name: str) -> str:
+    """Default muscles by their short name, however a file spells them."""
+    muscle = default_for_name(name)
+    return muscle.name if muscle else name
+
+
 def _convert(case: Case, reading: Reading, folder: Path, on_event: Callable[[dict], None]) -> None:
     volume = read_volume(case.image)
-    segmentation = read_segmentation(case.labels).resampled_to(volume.geometry)
+    segmentation = read_segmentation(case.labels, dict(reading.names)).resampled_to(volume.geometry)
     if len(segmentation.segments) > MOST_SEGMENTS:
         raise InputError(
             f"{case.labels}: {len(segmentation.segments)} segments; at most {MOST_SEGMENTS} can be trained on"
@@ -106,7 +114,7 @@ def _convert(case: Case, reading: Reading, folder: Path, on_event: Callable[[dic
         text = f"{case.name}: {lost:.0%} of what was drawn lies outside the working frame; give a larger --size"
         on_event({"event": "log", "level": "warning", "text": text})
     muscles = [i for i, segment in enumerate(segmentation.segments) if not _is_not_muscle(segment)]
-    names = [_name(segmentation.segments[i]) for i in muscles]
+    names = [usual_name(segmentation.segments[i].name) for i in muscles]
     if len(set(names)) < len(names):
         raise InputError(f"{case.labels}: two segments of the same name ({', '.join(sorted(names))})")
     head = {
@@ -187,12 +195,6 @@ def _states(filled: np.ndarray, tags: list, complete: bool) -> tuple[np.ndarray,
 
 def _is_not_muscle(segment: Segment) -> bool:
     return segment.name.strip().casefold() == NOT_MUSCLE.casefold() or segment.tags.get(NOT_MUSCLE_TAG) == "1"
-
-
-def _name(segment: Segment) -> str:
-    """Default muscles by their short name, however the file spells them."""
-    muscle = default_for_name(segment.name)
-    return muscle.name if muscle else segment.name
 
 
 def _digest(case: Case, reading: Reading) -> str:

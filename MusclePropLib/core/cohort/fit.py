@@ -1,0 +1,96 @@
+"""Train a network on a cohort."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from MusclePropLib.core.cohort.cases import Case, Split
+from MusclePropLib.core.cohort.checkpoint import read_progress
+from MusclePropLib.core.cohort.prepared import PreparedCase, prepare, usual_name
+from MusclePropLib.core.cohort.processes import Processes, device_of, joined
+from MusclePropLib.core.cohort.run import Material, OnEvent, Run, best_row
+from MusclePropLib.core.cohort.settings import FitResult, FitSettings
+from MusclePropLib.core.device import Plan, with_memory_fallback
+from MusclePropLib.core.errors import InputError
+
+
+def fit(
+    split: Split,
+    settings: FitSettings,
+    weights: Path,
+    init: Path | None = None,
+    resume: bool = False,
+    on_event: OnEvent = lambda event: None,
+    cache: Path | None = None,
+) -> FitResult:
+    """Train on `split.training`, stop by `split.validation`, and leave the best network in `weights`.
+
+    `init` are weights to begin from. With `resume`, a training that was broken off goes on from its last checkpoint, to
+    the numbers that it would have reached. `cache` holds the prepared cases (default: in the run's folder). Events are
+    `log` and `progress`, as in a propagation. Raises InputError for unusable cases, labels that no case shows, or a
+    checkpoint of another training.
+    """
+    folder = run_folder(weights)
+    folder.mkdir(parents=True, exist_ok=True)
+    with joined() as processes:
+        if settings.clips % processes.size:
+            raise InputError(f"{settings.clips} clips per step cannot be shared evenly by {processes.size} processes")
+        report = on_event if processes.leads else lambda event: None
+        cases = [_prepared(part, settings, cache or folder / "cache", processes, report) for part in split[:2]]
+        labels = _labels(settings.labels, cases[0])
+        material = Material(*cases, labels, weights, folder / "checkpoint.safetensors", init)
+        run = Run(settings, material, processes, report)
+        _check_resumable(run, resume)
+        processes.wait()
+        rows = _train(run, Plan(device_of(settings.device, processes), settings.slices), report)
+    best = best_row(rows)
+    return FitResult(best["dice"], best["step"], rows[-1]["step"], labels, weights)
+
+
+def run_folder(weights: Path) -> Path:
+    """Where a training keeps its cache, checkpoint and curves: beside the weights, by their name."""
+    return weights.with_suffix(".run")
+
+
+def _train(run: Run, plan: Plan, report: OnEvent) -> list[dict]:
+    """With several processes nobody retreats: the others would not know."""
+    return run.train(plan) if run.processes.size > 1 else with_memory_fallback(run.train, plan, report)
+
+
+def _prepared(
+    cases: Sequence[Case], settings: FitSettings, cache: Path, processes: Processes, report: OnEvent
+) -> list[PreparedCase]:
+    """The leader converts what is not in the cache yet; then everybody maps it."""
+    if not cases:
+        raise InputError("a training needs cases to learn from and cases of other subjects to validate on")
+    if processes.leads:
+        for case in cases:
+            prepare(case, settings.reading, cache, report)
+    processes.wait()
+    return [prepare(case, settings.reading, cache) for case in cases]
+
+
+def _labels(wanted: Sequence[str], cases: Sequence[PreparedCase]) -> tuple[str, ...]:
+    shown = sorted({name for case in cases for name in case.names})
+    labels = tuple(dict.fromkeys(usual_name(label) for label in wanted)) or tuple(shown)
+    for label in labels:
+        if label not in shown:
+            raise InputError(f"no training case has a segment '{label}'; there are {', '.join(shown)}")
+    return labels
+
+
+def _check_resumable(run: Run, resume: bool) -> None:
+    """InputError if a checkpoint is there and is not wanted, or is of another training."""
+    path = run.material.checkpoint
+    if not path.is_file():
+        return
+    if not resume:
+        raise InputError(f"{path.parent} holds a training already; go on with it (--resume) or remove the folder")
+    before, now = read_progress(path), json.loads(json.dumps(run.identity()))
+    differing = [name for name in now if name != "settings" and before.get(name) != now[name]]
+    settings = before.get("settings", {})
+    differing += [name for name, value in now["settings"].items() if settings.get(name) != value]
+    if differing:
+        raise InputError(f"{path} is of another training: {', '.join(differing)} differ; it cannot be resumed")

@@ -1,0 +1,193 @@
+"""Cohort training on tiny volumes: it learns, it survives, it is the same whoever computes it."""
+
+import csv
+import multiprocessing
+import os
+import signal
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from MusclePropLib.core.cohort.cases import find_cases, split_subjects
+from MusclePropLib.core.cohort.fit import fit, run_folder
+from MusclePropLib.core.cohort.frames import FrameGrid
+from MusclePropLib.core.cohort.prepared import Reading
+from MusclePropLib.core.cohort.settings import FitSettings
+from MusclePropLib.core.errors import InputError
+from MusclePropLib.core.geometry import Geometry
+from MusclePropLib.core.segmentation import segmentation_from_masks, write_segmentation
+from MusclePropLib.core.segments import Segment
+from MusclePropLib.core.volumes import Volume, write_volume
+from MusclePropLib.core.weights import load_weights
+
+TINY = FitSettings(
+    labels=("GM",),
+    variant="unet-s-r",
+    base_maps=4,
+    levels=2,
+    reading=Reading(FrameGrid(1.0, 24, 32), axis=0, complete=True),
+    slices=4,
+    steps=6,
+    validate_every=2,
+    patience=99,
+    learning_rate=5e-3,
+    device="cpu",
+)
+
+
+def write_case(folder, number):
+    """A bright and a middling ellipse that drift along the stack, in noise."""
+    rng = np.random.default_rng(number)
+    shape = (10, 24, 32)
+    t, rows, columns = np.ogrid[:10, :24, :32]
+    gm = (rows - 12 - rng.uniform(-1, 1)) ** 2 / 40 + (columns - 8 - 0.3 * t) ** 2 / 25 < 1
+    gl = (rows - 12) ** 2 / 30 + (columns - 24 + 0.2 * t) ** 2 / 16 < 1
+    image = 90 * gm + 45 * gl + rng.normal(60, 12, shape)
+    geometry = Geometry.from_spacing(shape, (1.0, 1.0, 1.0))
+    write_volume(folder / f"x{number}.nrrd", Volume(image.clip(0, 255).astype(np.uint8), geometry))
+    segments = [Segment("GM"), Segment("GL")]
+    write_segmentation(folder / f"x{number}.seg.nrrd", segmentation_from_masks([gm, gl], geometry, segments))
+
+
+@pytest.fixture(scope="module")
+def cases(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cohort")
+    for number in range(5):
+        write_case(folder, number)
+    return folder
+
+
+def train(cases, weights, settings=TINY, **options):
+    return fit(split_subjects(find_cases(cases), 0), settings, weights, **options)
+
+
+def curves(weights):
+    with (run_folder(weights) / "curves.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_it_learns_and_leaves_weights_curves_and_picture(cases, tmp_path):
+    weights = tmp_path / "w.safetensors"
+    events = []
+    settings = replace(TINY, steps=90, validate_every=30, augment=False)
+    result = train(cases, weights, settings, on_event=events.append)
+    assert result.dice > 0.85
+    loaded = load_weights(weights)
+    assert loaded.metadata["labels"] == ["GM"] and loaded.network.config.classes == 2
+    assert loaded.metadata["validation"]["dice"] == result.dice
+    rows = curves(weights)
+    assert [row["step"] for row in rows] == ["30", "60", "90"]
+    assert float(rows[-1]["segmentation"]) < 0.5 * float(rows[0]["segmentation"])
+    assert (run_folder(weights) / "curves.png").stat().st_size > 1000
+    assert {event["event"] for event in events} == {"progress"}
+
+
+def test_resuming_comes_to_the_same_numbers(cases, tmp_path):
+    whole, broken = tmp_path / "whole.safetensors", tmp_path / "broken.safetensors"
+    train(cases, whole)
+    train(cases, broken, replace(TINY, steps=2))
+    train(cases, broken, resume=True)
+    assert curves(broken) == curves(whole)
+    assert load_weights(broken).checksum == load_weights(whole).checksum
+
+
+def _train_for_ever(cases, weights):
+    train(cases, weights, replace(TINY, steps=100_000))
+
+
+def test_a_killed_training_goes_on_from_its_checkpoint(cases, tmp_path):
+    whole, killed = tmp_path / "whole.safetensors", tmp_path / "killed.safetensors"
+    process = multiprocessing.get_context("spawn").Process(target=_train_for_ever, args=(cases, killed))
+    process.start()
+    deadline = time.monotonic() + 50
+    while not (run_folder(killed) / "checkpoint.safetensors").is_file() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.3)
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    steps = int(curves(killed)[-1]["step"]) + 4
+    train(cases, killed, replace(TINY, steps=steps), resume=True)
+    train(cases, whole, replace(TINY, steps=steps))
+    assert curves(killed) == curves(whole)
+
+
+def _train_together(rank, meeting, cases, weights):
+    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"}
+    os.environ["MASTER_PORT"] = meeting
+    train(cases, weights, replace(TINY, clips=2, steps=4, variant="unet-s-r-clstm"))
+
+
+def test_two_processes_give_the_curve_of_one(cases, tmp_path):
+    alone, together = tmp_path / "alone.safetensors", tmp_path / "together.safetensors"
+    train(cases, alone, replace(TINY, clips=2, steps=4, variant="unet-s-r-clstm"))
+    context = multiprocessing.get_context("spawn")
+    port = str(20_000 + os.getpid() % 20_000)
+    pair = [context.Process(target=_train_together, args=(rank, port, cases, together)) for rank in range(2)]
+    for process in pair:
+        process.start()
+    for process in pair:
+        process.join(100)
+    assert [process.exitcode for process in pair] == [0, 0]
+    for one, two in zip(curves(alone), curves(together), strict=True):
+        for name in ("segmentation", "reconstruction"):
+            assert float(one[name]) == pytest.approx(float(two[name]), rel=1e-4)
+        # Dice counts pixels: where two classes are as good as equal, rounding decides.
+        assert float(one["dice"]) == pytest.approx(float(two["dice"]), abs=0.005)
+
+
+def test_an_unfinished_training_is_not_overwritten_nor_mixed(cases, tmp_path):
+    weights = tmp_path / "w.safetensors"
+    train(cases, weights, replace(TINY, steps=2))
+    with pytest.raises(InputError, match="--resume"):
+        train(cases, weights)
+    with pytest.raises(InputError, match="seed differ"):
+        train(cases, weights, replace(TINY, seed=1), resume=True)
+
+
+def test_it_stops_early(cases, tmp_path):
+    settings = replace(TINY, steps=40, validate_every=1, patience=2, learning_rate=1e-9)
+    result = train(cases, tmp_path / "w.safetensors", settings)
+    assert result.steps < 40
+
+
+def test_it_begins_from_given_weights(cases, tmp_path):
+    train(cases, tmp_path / "gl.safetensors", replace(TINY, labels=("GL",)))
+    settings = replace(TINY, steps=1, validate_every=1, learning_rate=1e-12)
+    result = train(cases, tmp_path / "gm.safetensors", settings, init=tmp_path / "gl.safetensors")
+    begun, given = load_weights(result.weights).network, load_weights(tmp_path / "gl.safetensors").network
+    for one, other in zip(begun.parameters(), given.parameters(), strict=True):
+        np.testing.assert_allclose(one.detach(), other.detach(), atol=1e-9)
+
+
+def test_memory_that_runs_out_shortens_the_clips(cases, tmp_path, monkeypatch):
+    from MusclePropLib.core.training import AlternateTrainer
+
+    step = AlternateTrainer.step
+
+    def greedy(self, clip, *args, **kwargs):
+        if len(clip) > 4:
+            raise RuntimeError("CUDA out of memory. Tried to allocate 3 GiB")
+        return step(self, clip, *args, **kwargs)
+
+    monkeypatch.setattr(AlternateTrainer, "step", greedy)
+    events = []
+    result = train(cases, tmp_path / "w.safetensors", replace(TINY, slices=8), on_event=events.append)
+    assert result.steps == TINY.steps
+    assert [event["level"] for event in events if event["event"] == "log"] == ["warning"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"labels": ("biceps",)}, "no training case has a segment 'biceps'; there are GL, GM"),
+        ({"share": 0.0}, "share"),
+        ({"negatives": "maybe"}, "negatives"),
+        ({"variant": "vnet"}, "variant"),
+        ({"slices": 0}, "slices"),
+    ],
+)
+def test_unusable_settings_are_said(cases, tmp_path, changes, fault):
+    with pytest.raises(InputError, match=fault):
+        train(cases, tmp_path / "w.safetensors", replace(TINY, **changes))
