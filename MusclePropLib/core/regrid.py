@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,6 +17,16 @@ class GridShift:
     axes: tuple[int, int, int]
     signs: tuple[int, int, int]
     offset: tuple[int, int, int]
+
+    def moved(self, axis: int, slices: Iterable[int]) -> list[int]:
+        """Slices across the stored `axis` as the target grid counts them, where they may lie outside."""
+        sign = self.signs[self.axes.index(axis)]
+        return sorted(sign * (t - self.offset[axis]) for t in slices)
+
+    def turn(self, shape: tuple[int, int, int]) -> GridShift:
+        """From a stored grid with the same axes, but as large as the target grid, whose `shape` is given."""
+        ends = {axis: 0 if sign > 0 else n - 1 for axis, sign, n in zip(self.axes, self.signs, shape, strict=True)}
+        return replace(self, offset=(ends[0], ends[1], ends[2]))
 
 
 def grid_shift(stored: Geometry, target: Geometry, tolerance: float = 0.01) -> GridShift | None:

@@ -1,8 +1,11 @@
-"""The text fields by which Slicer describes segments in a `.seg.nrrd` header.
+"""The text fields by which Slicer describes segments, and the image they belong to, in a `.seg.nrrd` header.
 
 `Segment<n>_Name`, `_ID`, `_Color`, `_Layer`, `_LabelValue`, `_Extent` and `_Tags`, the last a list `key:value|` in
 which nothing is escaped: a `|` inside a value would cut it short on reading, in Slicer too. Such a tag is refused
 here rather than damaged. (https://slicer.readthedocs.io, "Segmentations" developer page)
+
+The image's grid is one of the `Segmentation_ConversionParameters`, `name|value|description&`: a 4 x 4 matrix from the
+index (i, j, k) to RAS millimetres, row by row, and the first and last index along i, j and k, all separated by `;`.
 """
 
 from __future__ import annotations
@@ -10,8 +13,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from MusclePropLib.core.errors import InputError
+import numpy as np
 
+from MusclePropLib.core.errors import InputError
+from MusclePropLib.core.geometry import Geometry
+
+REFERENCE_GRID = "Reference image geometry"
+RAS_FROM_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _FIELD = re.compile(r"Segment(\d+)_(\w+)$")
 
 
@@ -42,3 +50,24 @@ def parse_color(text: str) -> tuple[float, float, float]:
     """Red, green and blue from 0 to 1."""
     red, green, blue = (float(v) for v in text.split())
     return red, green, blue
+
+
+def parse_reference_grid(parameters: str) -> Geometry | None:
+    """The grid of the image that the segments were drawn on, from the conversion parameters; None if not named."""
+    fields = (parameter.split("|") for parameter in parameters.split("&"))
+    value = next((field[1] for field in fields if field[0] == REFERENCE_GRID and len(field) > 1), "")
+    numbers = [float(v) for v in value.split(";") if v.strip()]
+    if len(numbers) != 22:
+        return None
+    low, high = np.array(numbers[16:], dtype=int).reshape(3, 2).T
+    affine = RAS_FROM_LPS @ np.reshape(numbers[:16], (4, 4))
+    affine[:, 3] = affine @ [*low, 1]
+    return Geometry(tuple(high - low + 1)[::-1], affine[:, [2, 1, 0, 3]])
+
+
+def format_reference_grid(geometry: Geometry) -> str:
+    """The conversion parameters that name `geometry` as the image's grid."""
+    matrix = RAS_FROM_LPS @ geometry.affine[:, [2, 1, 0, 3]]
+    extent = [v for n in geometry.shape[::-1] for v in (0, n - 1)]
+    numbers = ";".join([*(f"{v:.17g}" for v in matrix.ravel()), *map(str, extent)])
+    return f"{REFERENCE_GRID}|{numbers};|Grid of the image that the segments were drawn on&"

@@ -29,7 +29,14 @@ from MusclePropLib.core.annotations import (
 )
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.geometry import Geometry
-from MusclePropLib.core.seg_fields import format_tags, parse_color, parse_tags, segment_fields
+from MusclePropLib.core.seg_fields import (
+    format_reference_grid,
+    format_tags,
+    parse_color,
+    parse_reference_grid,
+    parse_tags,
+    segment_fields,
+)
 from MusclePropLib.core.segments import (
     MAX_LABELS,
     Segment,
@@ -52,18 +59,21 @@ __all__ = [
 ]
 
 SEG_NRRD = ".seg.nrrd"
+CONVERSION_PARAMETERS = "Segmentation_ConversionParameters"
 Pick = Callable[[np.ndarray], Iterable[int]]
 
 
 def read_segmentation(path: str | Path, names: Mapping[int, str] | None = None) -> Segmentation:
     """Read a `.seg.nrrd` or a plain label map of any image format.
 
+    A `.seg.nrrd` may hold only the part of the image's grid that has segments; here it is whole again.
     In a label map every value but 0 is a segment, named by `names`, else by the Leg-3D-US values if there are no
     others, else `Segment_<value>`. Raises InputError if the file is missing, no label map, or has no segment.
     """
     path = Path(path)
     reader = images.open_image(path)
-    fields = segment_fields(images.metadata(reader))
+    header = images.metadata(reader)
+    fields = segment_fields(header)
     images.drop_single_axis(reader, path)
     if reader.GetNumberOfComponents() > 1 and not fields:
         raise InputError(f"{path}: {reader.GetNumberOfComponents()} values per voxel; this is not a label map")
@@ -73,7 +83,9 @@ def read_segmentation(path: str | Path, names: Mapping[int, str] | None = None) 
         return segmentation_from_labels(array, geometry, names=names, source=str(path))
     layers = [array] if array.ndim == 3 else [array[..., layer] for layer in range(array.shape[3])]
     segments = [_segment(item, n, len(layers), path) for n, item in enumerate(fields)]
-    return Segmentation(geometry, layers, segments, str(path))
+    whole = parse_reference_grid(header.get(CONVERSION_PARAMETERS, ""))
+    segmentation = Segmentation(geometry, layers, segments, str(path))
+    return segmentation if whole is None else segmentation.restored_to(whole)
 
 
 def write_segmentation(path: str | Path, segmentation: Segmentation) -> None:
@@ -103,7 +115,7 @@ def annotations_from_segmentation(
     slices are drawn and the rest unknown. `axis` "auto" is the tags' axis, else the one along which the segments are
     sparse. `pick` chooses among the drawn slices (sorted indices) those to keep. Segments that are drawn nowhere say
     nothing and are left out. Slices count on the segmentation's grid: bring it onto the image's with `resampled_to`
-    first. Raises InputError if nothing is drawn or the tags speak of another axis.
+    first. Raises InputError if nothing is drawn or if the tags speak of another axis or of empty slices only.
     """
     source = source or segmentation.source or "the segmentation"
     tags = [_slices(segment, source) for segment in segmentation.segments]
@@ -112,7 +124,8 @@ def annotations_from_segmentation(
     annotations = Annotations(segmentation.geometry.moved(chosen).shape, [], axis=chosen)
     for segment, tag, profiles in zip(segmentation.segments, tags, filled, strict=True):
         slices = np.flatnonzero(profiles[chosen])
-        slices = np.intersect1d(slices, list(tag[1])) if tag else slices
+        if tag:
+            slices = _confirmed(slices, tag[1], f"{source}: segment '{segment.name}'")
         drawn = _masks(segmentation, segment, pick(slices) if pick and len(slices) else slices, chosen)
         if is_not_muscle(segment.name, segment.tags):
             for t, mask in drawn.items():
@@ -140,6 +153,14 @@ def segmentation_from_annotations(annotations: Annotations, geometry: Geometry, 
 def _slices(segment: Segment, source: str) -> tuple[int, set[int], set[int]] | None:
     value = segment.tags.get(SLICES_TAG)
     return parse_slices_tag(value, f"{source}, segment '{segment.name}'") if value else None
+
+
+def _confirmed(filled: np.ndarray, tagged: set[int], what: str) -> np.ndarray:
+    """The filled slices that the tag calls drawn; a few may have been erased since, but not all."""
+    drawn = filled[np.isin(filled, sorted(tagged))]
+    if tagged and len(filled) and not len(drawn):
+        raise InputError(f"{what} is empty on all slices that its tag calls drawn; is this the image it was drawn on?")
+    return drawn
 
 
 def _axis(wanted: str | int, tagged: set[int], filled: list[Profiles], source: str) -> int:
@@ -174,6 +195,7 @@ def _header(segmentation: Segmentation) -> dict[str, str]:
     i, j, k = (n - 1 for n in segmentation.geometry.shape[::-1])
     fields = {
         "Segmentation_ContainedRepresentationNames": "Binary labelmap|",
+        CONVERSION_PARAMETERS: format_reference_grid(segmentation.geometry),
         "Segmentation_MasterRepresentation": "Binary labelmap",
         "Segmentation_ReferenceImageExtentOffset": "0 0 0",
     }

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from MusclePropLib.core.annotations import SLICES_TAG, MuscleAnnotation, parse_slices_tag, slices_tag
 from MusclePropLib.core.defaults import default_for_label
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.geometry import Geometry
-from MusclePropLib.core.regrid import grid_shift, regrid
+from MusclePropLib.core.regrid import GridShift, grid_shift, regrid
 
 MAX_LABELS = 255
 _COLORS = ((0.50, 0.68, 0.50), (0.95, 0.84, 0.57), (0.69, 0.48, 0.40), (0.44, 0.72, 0.82), (0.85, 0.40, 0.31))
@@ -45,15 +46,40 @@ class Segmentation:
     def resampled_to(self, geometry: Geometry) -> Segmentation:
         """The same voxels on another grid that is aligned with this one: padded, cropped, axes swapped or flipped.
 
-        Slicer stores the part of the image's grid that holds segments; this puts it back. Nothing is interpolated.
-        Raises InputError if the grids' voxels do not coincide.
+        Nothing is interpolated; the slices named in `MuscleProp.Slices` tags move along. Raises InputError if the
+        grids' voxels do not coincide.
         """
         if self.geometry.matches(geometry):
             return self
         shift = grid_shift(self.geometry, geometry)
         if shift is None:
             raise InputError(f"{self.source or 'segmentation'}: different grids: its voxels are not those of the image")
-        return replace(self, geometry=geometry, layers=[regrid(a, geometry.shape, shift) for a in self.layers])
+        return self._moved(geometry, shift, shift)
+
+    def restored_to(self, whole: Geometry) -> Segmentation:
+        """The whole grid again of which a file holds the part with segments; as it is if that is not aligned.
+
+        Tags are not cropped with the voxels: they count slices on the whole grid, along the stored axes.
+        """
+        shift = None if self.geometry.matches(whole) else grid_shift(self.geometry, whole)
+        return self if shift is None else self._moved(whole, shift, shift.turn(whole.shape))
+
+    def _moved(self, geometry: Geometry, voxels: GridShift, tags: GridShift) -> Segmentation:
+        layers = [regrid(layer, geometry.shape, voxels) for layer in self.layers]
+        segments = [replace(s, tags=_moved_tags(s, tags, geometry.shape, self.source)) for s in self.segments]
+        return replace(self, geometry=geometry, layers=layers, segments=segments)
+
+
+def _moved_tags(segment: Segment, shift: GridShift, shape: tuple[int, int, int], source: str) -> dict[str, str]:
+    """The segment's tags with its slices counted on the target grid, without those that lie outside of it."""
+    value = segment.tags.get(SLICES_TAG)
+    if not value:
+        return segment.tags
+    axis, *states = parse_slices_tag(value, f"{source}, segment '{segment.name}'")
+    target = shift.axes.index(axis)
+    drawn, absent = ([t for t in shift.moved(axis, state) if 0 <= t < shape[target]] for state in states)
+    known = MuscleAnnotation(segment.name, dict.fromkeys(drawn), frozenset(absent))
+    return segment.tags | {SLICES_TAG: slices_tag(known, target)}
 
 
 def segmentation_from_labels(

@@ -83,6 +83,10 @@ def test_tags_say_what_is_drawn_and_absent():
     assert [muscle.state(t) for t in (4, 5, 29)] == [State.DRAWN, State.UNKNOWN, State.ABSENT]
 
 
+def test_a_tag_of_another_image_is_noticed():
+    assert "is this the image" in fault(read, calf()[:1], [tagged(drawn=[0, 1, 2])])
+
+
 def test_the_tags_axis_is_taken_and_slices_come_first():
     masks = np.moveaxis(calf([4, 11, 25]), 1, 3)
     annotations = read(masks[:1], [tagged(axis=2, drawn=[4, 25])])
@@ -199,6 +203,41 @@ def test_annotations_survive_a_segmentation_file(original, tmp_path_factory):
     path = tmp_path_factory.mktemp("seg") / "a.seg.nrrd"
     write_segmentation(path, segmentation_from_annotations(original, Geometry.from_spacing(stored, (1, 1, 1))))
     assert_same(original, annotations_from_segmentation(read_segmentation(path)))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    original=annotations().filter(lambda a: a.muscles),
+    order=st.permutations(range(3)),
+    flips=st.tuples(*[st.booleans()] * 3),
+    pads=st.tuples(*[st.integers(0, 3)] * 6),
+)
+def test_states_and_masks_move_to_another_grid_and_back(original, order, flips, pads):
+    stored = tuple(np.insert(original.shape[1:], original.axis, original.shape[0]))
+    grid = Geometry.from_spacing(stored, (1.5, 0.5, 0.25))
+    shape = np.array(stored)[list(order)]
+    move = np.zeros((4, 4))
+    move[3, 3] = 1
+    for axis, (source, flip) in enumerate(zip(order, flips, strict=True)):
+        move[source, axis] = -1 if flip else 1
+        move[source, 3] = stored[source] - 1 + pads[axis] if flip else -pads[axis]
+    larger = Geometry(tuple(shape + pads[:3] + pads[3:]), grid.affine @ move)
+    moved = segmentation_from_annotations(original, grid).resampled_to(larger)
+    there = annotations_from_segmentation(moved)
+    assert there.axis == order.index(original.axis)
+    first, pad = original.muscles[0], pads[there.axis]
+    along = [original.shape[0] - 1 - t if flips[there.axis] else t for t in first.drawn_slices]
+    assert there.muscles[0].drawn_slices == sorted(t + pad for t in along)
+    assert_same(original, annotations_from_segmentation(moved.resampled_to(grid)))
+
+
+def test_states_outside_the_other_grid_are_left_out():
+    known = Annotations(SHAPE, [MuscleAnnotation("GM", {4: disc(), 11: disc()}, frozenset({0, 12, 29}))])
+    affine = GRID.affine.copy()
+    affine[:, 3] = affine @ [10, 0, 0, 1]
+    cropped = segmentation_from_annotations(known, GRID).resampled_to(Geometry((5, *SHAPE[1:]), affine))
+    muscle = annotations_from_segmentation(cropped).muscles[0]
+    assert muscle.drawn_slices == [1] and muscle.absent == {2}
 
 
 # Positive and negative masks

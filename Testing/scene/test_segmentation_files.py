@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 
 slicer = pytest.importorskip("slicer")
+import SimpleITK as sitk  # noqa: E402
 import slicer_scene  # noqa: E402
 import vtk  # noqa: E402
 
 from MusclePropLib.core.defaults import GM, SOL  # noqa: E402
 from MusclePropLib.core.segmentation import (  # noqa: E402
     Segment,
+    annotations_from_segmentation,
     read_segmentation,
     segmentation_from_masks,
     write_segmentation,
@@ -88,15 +90,39 @@ def test_what_slicer_writes_is_read_here(volume, tmp_path, overlap):
         np.testing.assert_array_equal(read.mask(n), masks[n])
 
 
+def test_slicer_learns_the_grid_of_the_image(volume, tmp_path):
+    written = segmentation_from_masks(masks_of(False), volume_geometry(volume), segments())
+    write_segmentation(tmp_path / "a.seg.nrrd", written)
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode")
+    storage(tmp_path / "a.seg.nrrd").ReadData(node)
+    empty = slicer.vtkSegment()
+    node.GetSegmentation().AddSegment(empty, "new")
+    grid = slicer.vtkOrientedImageData()
+    name = slicer.vtkSegmentationConverter.GetReferenceImageGeometryParameterName()
+    text = node.GetSegmentation().GetConversionParameter(name)
+    assert slicer.vtkSegmentationConverter.DeserializeImageGeometry(text, grid, False)
+    assert grid.GetExtent() == (0, 39, 0, 29, 0, 13)
+    matrix, expected = vtk.vtkMatrix4x4(), vtk.vtkMatrix4x4()
+    grid.GetImageToWorldMatrix(matrix)
+    volume.GetIJKToRASMatrix(expected)
+    np.testing.assert_allclose(
+        slicer.util.arrayFromVTKMatrix(matrix), slicer.util.arrayFromVTKMatrix(expected), atol=1e-9
+    )
+
+
 def test_the_part_of_the_grid_that_slicer_keeps_finds_its_place(volume, tmp_path):
-    """A segmentation that Slicer has read from a file is written cropped to its segments."""
+    """Slicer's option "Crop to minimum extent" crops the voxels, but not the slices named in the tags."""
     masks = masks_of(True)
     write_segmentation(tmp_path / "a.seg.nrrd", segmentation_from_masks(masks, volume_geometry(volume), segments()))
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode")
     storage(tmp_path / "a.seg.nrrd").ReadData(node)
-    assert storage(tmp_path / "b.seg.nrrd").WriteData(node)
-    cropped = read_segmentation(tmp_path / "b.seg.nrrd")
-    assert cropped.geometry.shape == (7, 20, 27)
-    read = cropped.resampled_to(volume_geometry(volume))
+    cropping = storage(tmp_path / "b.seg.nrrd")
+    cropping.SetCropToMinimumExtent(True)
+    assert cropping.WriteData(node)
+    assert sitk.ReadImage(tmp_path / "b.seg.nrrd").GetSize() == (27, 20, 7)
+    read = read_segmentation(tmp_path / "b.seg.nrrd")
+    assert read.geometry.matches(volume_geometry(volume))
     for n in range(3):
         np.testing.assert_array_equal(read.mask(n), masks[n])
+    muscle = annotations_from_segmentation(read).muscles[0]
+    assert muscle.drawn_slices == [3, 5] and muscle.absent == {13}
