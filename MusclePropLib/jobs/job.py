@@ -60,7 +60,8 @@ class Job:
 
 @dataclass(frozen=True)
 class Result:
-    """`labels`: uint8 (slices, rows, columns), value i + 1 = muscle i, mapped from the file, not read into memory.
+    """`labels`: uint8 (slices, rows, columns), value i + 1 = muscle i, mapped from the file and not read into memory.
+    Writing to them changes no file (copy on write).
 
     `summary`: what `Propagation.summary()` gave.
     """
@@ -123,7 +124,7 @@ def read_result(job: Job) -> Result:
     """
     path = job.folder / "result.npy"
     try:
-        labels = np.load(path, mmap_mode="r", allow_pickle=False)
+        labels = np.load(path, mmap_mode="c", allow_pickle=False)
         summary = json.loads((job.folder / "result.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, EOFError) as fault:
         raise JobError(f"the result could not be read ({fault})") from fault

@@ -52,9 +52,12 @@ def log(text: str, level: str = "info") -> Event:
     return Event("log", data={"level": level, "text": text})
 
 
-def failed(job: str, message: str, details: str = "") -> Event:
-    """A `failed` event: `message` is a sentence for a clinician, `details` are for whoever mends it."""
-    return Event("failed", job, {"message": message, "details": details})
+def failed(job: str, message: str, details: str = "", kind: str = "fault") -> Event:
+    """A `failed` event: `message` is a sentence for a clinician, `details` are for whoever mends it.
+
+    `kind` is "input" where what the user gave is unusable, else "fault".
+    """
+    return Event("failed", job, {"message": message, "details": details, "kind": kind})
 
 
 class LineSplitter:

@@ -130,7 +130,7 @@ class Worker:
         except self._engine.Cancelled:
             return Event("cancelled", job)
         except InputError as fault:
-            return failed(job, str(fault))
+            return failed(job, str(fault), kind="input")
         except (Exception, SystemExit) as fault:
             self._warm = self._engine.WarmState()  # it may be half changed
             traceback.print_exc()

@@ -96,6 +96,7 @@ def test_failure_is_one_sentence_and_spares_the_worker(warm_runner, make_job, be
         events = submit(warm_runner, job)
         assert [e.name for e in events if e.final] == ["failed"]
         assert words in events[-1].data["message"]
+        assert (events[-1].data["kind"] == "input") == (behaviour == "bad_input")
         assert ("Traceback" in events[-1].data["details"]) == (behaviour in ("fault", "no_memory", "leaves"))
         assert submit(warm_runner, other)[-1].name == "result"
 

@@ -1,0 +1,168 @@
+"""Propagation of files behind one warm worker; what `propagate`, `batch` and `demo` share."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from MusclePropLib.commands.common import CommandFailed, check_folder, check_output, write_json
+from MusclePropLib.core.errors import InputError
+from MusclePropLib.jobs.channel import PipeChannel
+from MusclePropLib.jobs.protocol import Event
+from MusclePropLib.jobs.runner import Runner, run_to_end
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from MusclePropLib.core.annotations import Annotations
+    from MusclePropLib.core.geometry import Geometry
+    from MusclePropLib.jobs.job import Job
+
+CLOSING_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Case:
+    """One volume, what is drawn in it, and where the result goes."""
+
+    image: Path
+    annotations: Path
+    output: Path
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """The options of a propagation."""
+    parser.add_argument(
+        "--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (default: auto, the fastest that is there)"
+    )
+    parser.add_argument(
+        "--weights", default="bundled", metavar="bundled|none|FILE", help="pretrained weights (default: bundled)"
+    )
+    parser.add_argument(
+        "--time-limit",
+        type=float,
+        default=100.0,
+        metavar="S",
+        help="seconds for computing; the best result so far is kept (default: %(default)g)",
+    )
+    parser.add_argument(
+        "--method",
+        choices=("auto", "network", "interpolation"),
+        default="auto",
+        help="auto takes for each muscle what it estimates to be best (default)",
+    )
+    parser.add_argument(
+        "--axis",
+        choices=("auto", "0", "1", "2"),
+        default="auto",
+        help="array axis across which slices are drawn, 0 the slowest in the file (default: found)",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="for the same result again on a CPU (default: %(default)s)")
+
+
+def settings_of(args: argparse.Namespace) -> dict[str, Any]:
+    """The options that `add_settings` declared, checked; InputError if one is unusable."""
+    from MusclePropLib.core.outcome import BUNDLED, NO_WEIGHTS, Settings
+
+    if args.weights not in (BUNDLED, NO_WEIGHTS):
+        args.weights = str(Path(args.weights).resolve())
+        if not Path(args.weights).is_file():
+            raise InputError(f"{args.weights}: no such file of weights")
+    return asdict(Settings(**{field.name: getattr(args, field.name) for field in fields(Settings)}))
+
+
+class Session:
+    """One worker for one case after the other, started with the first and kept warm. Use in a `with` statement."""
+
+    def __init__(self, settings: Mapping[str, Any], axis: str = "auto") -> None:
+        self._settings = settings
+        self._axis = axis
+        self._channel = PipeChannel()
+        self._runner = Runner(self._channel)
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._runner.close()
+        self._channel.wait(CLOSING_SECONDS)
+
+    def propagate(self, case: Case, on_event: Callable[[Event], None], report: Path | None = None) -> dict[str, Any]:
+        """Read, compute, write `case.output` (and a report); returns the summary.
+
+        Raises InputError for unusable input, CommandFailed if the computation fails, KeyboardInterrupt after Ctrl-C.
+        """
+        from MusclePropLib.core.propagated import propagated_segmentation
+        from MusclePropLib.core.segmentation import write_segmentation
+        from MusclePropLib.jobs.job import read_result
+
+        check_output(case.output, (case.image, case.annotations))
+        if report is not None:
+            check_folder(report)
+        clock = [time.monotonic()]
+        job, annotations, geometry = self._write_job(case)
+        with job:
+            clock.append(time.monotonic())
+            _judge(run_to_end(self._runner, job, on_event))
+            clock.append(time.monotonic())
+            result = read_result(job)
+            write_segmentation(
+                case.output, propagated_segmentation(result.labels, annotations, geometry, result.summary)
+            )
+            clock.append(time.monotonic())
+            summary = _completed(result.summary, case, clock)
+            if report is not None:
+                _write_report(report, job, result.labels, summary)
+        return summary
+
+    def _write_job(self, case: Case) -> tuple[Job, Annotations, Geometry]:
+        """The job on disk, its annotations and the stored grid. The volume is let go of on return."""
+        from MusclePropLib.core.propagated import overlapping
+        from MusclePropLib.core.segmentation import SEG_NRRD, annotations_from_segmentation, read_segmentation
+        from MusclePropLib.core.volumes import read_volume
+        from MusclePropLib.jobs.job import write_job
+
+        volume = read_volume(case.image)
+        drawn = read_segmentation(case.annotations).resampled_to(volume.geometry)
+        annotations = annotations_from_segmentation(drawn, self._axis, str(case.annotations))
+        if overlapping(annotations) and not case.output.name.lower().endswith(SEG_NRRD):
+            raise InputError(f"{case.annotations}: drawn muscles overlap, which only a {SEG_NRRD} can hold as output")
+        job = write_job(volume.along(annotations.axis), annotations, self._settings)
+        return job, annotations, volume.geometry
+
+
+def _judge(final: Event) -> None:
+    """Raise unless the job's final event is a result."""
+    if final.name == "cancelled":
+        raise KeyboardInterrupt
+    if final.name == "failed":
+        message, details = final.data["message"], final.data["details"]
+        if final.data.get("kind") == "input":
+            raise InputError(message)
+        raise CommandFailed(f"{message}\n{details}".strip())
+
+
+def _completed(summary: dict[str, Any], case: Case, clock: list[float]) -> dict[str, Any]:
+    """The worker's summary with the client's files, seconds and memory."""
+    start, read, computed, written = clock
+    seconds = {"read": read - start, **summary["seconds"], "write": written - computed, "total": written - start}
+    from MusclePropLib.core.progress import peak_memory_mb
+
+    memory = {"client": peak_memory_mb(), "worker": summary["peak_memory_mb"]}
+    files = {"image": str(case.image), "annotations": str(case.annotations), "output": str(case.output)}
+    return files | summary | {"seconds": seconds, "peak_memory_mb": memory}
+
+
+def _write_report(folder: Path, job: Job, labels: np.ndarray, summary: dict[str, Any]) -> None:
+    from MusclePropLib.core.pictures import montage
+    from MusclePropLib.jobs.job import read_job
+
+    folder.mkdir(parents=True, exist_ok=True)
+    volume, annotations, _ = read_job(job.folder)
+    title = Path(volume.source).name
+    montage(folder / "montage.png", volume.array, labels, annotations, volume.geometry, None, title, volume.positions)
+    write_json(folder / "summary.json", summary)

@@ -1,0 +1,160 @@
+"""`muscleprop batch`: every annotated volume under a folder, one warm worker for all."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from MusclePropLib.commands._session import Case, Session, add_settings, settings_of
+from MusclePropLib.commands.common import (
+    SEGMENTATION_ENDINGS,
+    CommandFailed,
+    Progress,
+    check_folder,
+    print_json,
+    write_json,
+    write_text,
+)
+from MusclePropLib.core.errors import InputError
+
+HELP = "propagate every annotated volume under a folder; goes on where it was interrupted"
+EXAMPLE = """muscleprop batch recordings -o results
+with
+recordings/leg-01.nrrd and recordings/leg-01-annotations.seg.nrrd (in subfolders too)
+gives
+results/leg-01-muscles.seg.nrrd, results/leg-01-muscles.json and results/summary.csv"""
+
+MARK = "-annotations"
+IMAGE_ENDINGS = (".nrrd", ".nii.gz", ".nii", ".mha", ".mhd", ".nhdr", ".igs.mha", ".igs.nrrd", "")  # "": a folder
+COLUMNS = (
+    *("case", "status", "muscle", "volume_ml", "estimate", "method", "drawn_slices", "next_slice", "seconds"),
+    "message",
+)
+
+
+@dataclass(frozen=True)
+class Item:
+    """One annotated volume: `name` is its path under the input folder without endings."""
+
+    name: str
+    case: Case
+
+    @property
+    def record(self) -> Path:
+        """The file that says that this case is done, and with what."""
+        return self.case.output.with_name(f"{Path(self.name).name}-muscles.json")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument(
+        "folder", type=Path, help="holds volumes NAME.nrrd and what is drawn, NAME-annotations.seg.nrrd"
+    )
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder for the results")
+    add_settings(parser)
+    parser.add_argument("--again", action="store_true", help="also do again what is done")
+    parser.add_argument("--json", action="store_true", help="print one JSON object at the end")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Propagate case after case; status 1 if any failed. summary.csv is up to date after each."""
+    settings = settings_of(args) | {"axis": args.axis}
+    check_folder(args.output)
+    items = find_cases(args.folder, args.output)
+    args.output.mkdir(parents=True, exist_ok=True)
+    records: dict[str, dict[str, Any]] = {}
+    with Session(settings_of(args), args.axis) as session:
+        for number, item in enumerate(items, 1):
+            done = None if args.again else _done(item, settings)
+            with Progress(f"{number}/{len(items)} {item.name}") as progress:
+                records[item.name] = done or _propagate(item, session, settings, progress)
+            write_text(args.output / "summary.csv", table(records))
+            if not args.json:
+                print(f"{number}/{len(items)} {item.name}: {_told(records[item.name], done is not None)}", flush=True)
+    failures = sum(record["status"] == "failed" for record in records.values())
+    if args.json:
+        print_json({"cases": records, "failed": failures})
+    else:
+        print(f"{len(records) - failures} of {len(records)} cases done; {args.output / 'summary.csv'}")
+    return 1 if failures else 0
+
+
+def find_cases(folder: Path, output: Path) -> list[Item]:
+    """The annotated volumes under `folder`, sorted by name; InputError if there are none."""
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder")
+    items = [item for path in sorted(folder.rglob(f"*{MARK}.*")) if (item := _item(path, folder, output))]
+    if not items:
+        raise InputError(f"{folder}: no annotated volume (NAME.nrrd with NAME{MARK}.seg.nrrd) in it")
+    return items
+
+
+def table(records: Mapping[str, Mapping[str, Any]]) -> str:
+    """summary.csv: one row per case and muscle, one per failed case."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, restval="", extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    for name, record in records.items():
+        writer.writerows({"case": name} | row for row in _rows(record))
+    return text.getvalue()
+
+
+def _item(path: Path, folder: Path, output: Path) -> Item | None:
+    stem, _, ending = path.name.partition(MARK)
+    if ending.lower() not in SEGMENTATION_ENDINGS:
+        return None
+    candidates = [path.with_name(stem + e) for e in IMAGE_ENDINGS]
+    image = next((c for c in candidates if c.exists()), candidates[0])
+    place = path.parent.relative_to(folder)
+    target = output / place / f"{stem}-muscles.seg.nrrd"
+    return Item((place / stem).as_posix(), Case(image, path, target))
+
+
+def _fingerprint(item: Item, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What the result depends on: if any of it changes, the case is done again."""
+    stats = [path.stat() for path in (item.case.image, item.case.annotations) if path.exists()]
+    return {"settings": dict(settings), "files": [[s.st_size, s.st_mtime_ns] for s in stats]}
+
+
+def _done(item: Item, settings: Mapping[str, Any]) -> dict[str, Any] | None:
+    try:
+        record = json.loads(item.record.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    same = isinstance(record, dict) and record.get("inputs") == _fingerprint(item, settings)
+    return record if same and item.case.output.exists() else None
+
+
+def _propagate(item: Item, session: Session, settings: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
+    inputs = _fingerprint(item, settings)
+    item.case.output.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        summary = session.propagate(item.case, progress)
+    except (InputError, CommandFailed) as fault:
+        return {"status": "failed", "message": str(fault)}
+    record = {"status": "done", "inputs": inputs, **summary}
+    write_json(item.record, record)
+    return record
+
+
+def _told(record: Mapping[str, Any], before: bool) -> str:
+    if record["status"] == "failed":
+        return record["message"].splitlines()[0]
+    volumes = ", ".join(f"{m['name']} {m['volume_ml']:.1f} ml" for m in record["muscles"])
+    return f"{volumes} ({'done before' if before else format(record['seconds']['total'], '.0f') + ' s'})"
+
+
+def _rows(record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    if record["status"] == "failed":
+        yield {"status": "failed", "message": record["message"].splitlines()[0]}
+        return
+    common = {"status": "done", "next_slice": record.get("next_slice"), "seconds": round(record["seconds"]["total"], 1)}
+    for muscle in record["muscles"]:
+        drawn = " ".join(map(str, muscle["drawn_slices"]))
+        yield {**common, **muscle, "muscle": muscle["name"], "drawn_slices": drawn}

@@ -1,0 +1,55 @@
+"""`muscleprop propagate`: one volume and a few drawn slices in, the propagated segmentation out."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from MusclePropLib.commands._session import Case, Session, add_settings, settings_of
+from MusclePropLib.commands.common import Progress, check_output, print_json
+
+HELP = "propagate the drawn slices of one volume through all of it"
+EXAMPLE = "muscleprop propagate leg.nrrd leg-annotations.seg.nrrd -o leg-muscles.seg.nrrd --report report"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("image", type=Path, help="volume: .nrrd, .nii.gz, .mha, a DICOM folder, a tracked sequence")
+    parser.add_argument(
+        "annotations", type=Path, help=".seg.nrrd or a plain label map on the same grid, empty but for the drawn slices"
+    )
+    parser.add_argument("-o", "--output", type=Path, required=True, help="result: .seg.nrrd, .nii.gz, .nrrd or .mha")
+    add_settings(parser)
+    parser.add_argument("--report", type=Path, metavar="DIR", help="also write montage.png and summary.json there")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Propagate, write the result, print what came of it."""
+    settings = settings_of(args)
+    check_output(args.output, (args.image, args.annotations))
+    case = Case(args.image, args.annotations, args.output)
+    with Session(settings, args.axis) as session, Progress() as progress:
+        summary = session.propagate(case, progress, args.report)
+    if args.json:
+        print_json(summary)
+    else:
+        print(describe(summary))
+    return 0
+
+
+def describe(summary: Mapping[str, Any]) -> str:
+    """The summary of a propagation as a short text."""
+    lines = [f"{'muscle':<24}{'volume':>10}{'expected Dice':>15}  {'method':<16}drawn slices"]
+    for muscle in summary["muscles"]:
+        estimate = muscle["estimate"]
+        lines.append(
+            f"{muscle['name']:<24}{muscle['volume_ml']:>7.1f} ml{'-' if estimate is None else f'{estimate:.2f}':>15}  "
+            f"{muscle['method']:<16}{', '.join(map(str, muscle['drawn_slices']))}"
+        )
+    if summary.get("next_slice") is not None:
+        lines.append(f"Draw slice {summary['next_slice']} next: there the result is most uncertain.")
+    lines.append(f"{summary['output']} written after {summary['seconds']['total']:.0f} s.")
+    return "\n".join(lines)

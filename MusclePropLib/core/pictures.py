@@ -1,0 +1,210 @@
+"""A propagation at a glance: drawn slices, slices in between, and the curves of cross-sectional areas."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.gridspec import GridSpecFromSubplotSpec
+from matplotlib.lines import Line2D
+
+from MusclePropLib.core.annotations import Annotations
+from MusclePropLib.core.files import replacing
+from MusclePropLib.core.geometry import Geometry
+
+COLUMNS = 5
+MARGIN = 0.12  # of the muscles' extent
+WIDTH, TITLES, CURVES = 15.0, 0.5, 3.2  # inches: the figure, what stands above a row, the curves
+LONGEST_SIDE = 700  # pixels of a panel; larger images are thinned
+BACKGROUND, INK, FAINT = "#111417", "#e8eaed", "#9aa0a6"
+SCALE_BAR_MM = (50, 20, 10, 5, 2, 1)
+
+
+@dataclass(frozen=True)
+class _View:
+    """What is shown of every slice: window (rows, columns), thinned by `step`, and the pixel in mm after that."""
+
+    window: tuple[slice, slice]
+    pixel: tuple[float, float]
+
+    @property
+    def aspect(self) -> float:
+        """Height over width in mm."""
+        rows, columns = (
+            len(range(w.start, w.stop, w.step)) * mm for w, mm in zip(self.window, self.pixel, strict=True)
+        )
+        return rows / columns
+
+
+def montage(
+    path: Path,
+    image: np.ndarray,
+    labels: np.ndarray,
+    annotations: Annotations,
+    geometry: Geometry,
+    reference: np.ndarray | None = None,
+    title: str = "",
+    positions: np.ndarray | None = None,
+) -> None:
+    """Write a PNG: a row of drawn slices, a row of slices far from any drawn one, and the curves of areas.
+
+    `image` and `labels` are (slices, rows, columns) on `geometry` (value i + 1 = muscle i), `reference` likewise where
+    the truth is known, `positions` (slices,) mm along a tracked sweep. They may be mapped from files: only the shown
+    slices are copied.
+    """
+    positions = np.arange(len(labels)) * geometry.spacing[0] if positions is None else positions
+    counts = _counts(labels, len(annotations.muscles))
+    drawn, between = chosen_slices(annotations, counts.sum(axis=0) > 0)
+    view = _view([*drawn, *between], labels, annotations, geometry)
+    heights = (view.aspect * WIDTH / COLUMNS + TITLES,) * 2 + (CURVES,)
+    figure = Figure(figsize=(WIDTH, sum(heights) + TITLES), facecolor=BACKGROUND, layout="constrained")
+    rows = figure.add_gridspec(3, 1, height_ratios=heights)
+    for row, slices in zip(rows, (drawn, between), strict=False):
+        for axes, t in zip(_row_of_axes(figure, row), slices, strict=False):
+            _show_slice(axes, t, positions[t], image, labels, annotations, reference, view)
+    pixel_cm2 = geometry.spacing[1] * geometry.spacing[2] / 100
+    areas = figure.add_subplot(rows[2])
+    truth = None if reference is None else _counts(reference, len(annotations.muscles)) * pixel_cm2
+    _show_areas(areas, positions, counts * pixel_cm2, truth, annotations)
+    figure.suptitle(title or "Propagated muscles", color=INK, fontsize=15)
+    with replacing(Path(path)) as part:
+        figure.savefig(part, dpi=110, facecolor=BACKGROUND)
+
+
+def chosen_slices(annotations: Annotations, filled: np.ndarray) -> tuple[list[int], list[int]]:
+    """At most COLUMNS drawn slices, evenly over all of them, and as many that lie farthest from any drawn slice."""
+    known = annotations.known_slices()
+    drawn = [known[i] for i in sorted({round(x) for x in np.linspace(0, len(known) - 1, COLUMNS)})]
+    distance = np.min([np.abs(np.arange(len(filled)) - t) for t in known], axis=0) * filled
+    between = []
+    while len(between) < COLUMNS and distance.any():
+        t = int(np.argmax(distance))
+        between.append(t)
+        distance = np.minimum(distance, np.abs(np.arange(len(filled)) - t))
+    return drawn, sorted(between)
+
+
+def _counts(labels: np.ndarray, muscles: int) -> np.ndarray:
+    """Voxels (muscles, slices) of each label on each slice."""
+    return np.array([np.bincount(plane.ravel(), minlength=muscles + 1)[1 : muscles + 1] for plane in labels]).T
+
+
+def _view(slices: Sequence[int], labels: np.ndarray, annotations: Annotations, geometry: Geometry) -> _View:
+    """The window that holds all muscles on the shown slices, with a margin."""
+    shown = np.zeros(labels.shape[1:], bool)
+    for t in slices:
+        shown |= labels[t] > 0
+        for muscle in annotations.muscles:
+            shown |= muscle.drawn.get(t, False)
+    window = []
+    for axis in (0, 1):
+        filled = np.flatnonzero(shown.any(axis=1 - axis))
+        low, high = (filled[0], filled[-1] + 1) if len(filled) else (0, shown.shape[axis])
+        margin = int(np.ceil(MARGIN * (high - low)))
+        window.append((max(0, low - margin), min(shown.shape[axis], high + margin)))
+    step = max(1, max(high - low for low, high in window) // LONGEST_SIDE)
+    pixel = geometry.spacing[1] * step, geometry.spacing[2] * step
+    return _View(tuple(slice(low, high, step) for low, high in window), pixel)
+
+
+def _row_of_axes(figure: Figure, row: object) -> list[Axes]:
+    cells = GridSpecFromSubplotSpec(1, COLUMNS, row)
+    axes = [figure.add_subplot(cell) for cell in cells]
+    for each in axes:
+        each.set_axis_off()
+    return axes
+
+
+def _show_slice(
+    axes: Axes,
+    t: int,
+    position: float,
+    image: np.ndarray,
+    labels: np.ndarray,
+    annotations: Annotations,
+    reference: np.ndarray | None,
+    view: _View,
+) -> None:
+    frame = np.asarray(image[t])[view.window].astype(np.float32)
+    low, high = np.percentile(frame, (1, 99.5))
+    axes.imshow(frame, cmap="gray", vmin=low, vmax=max(high, low + 1e-6), aspect=view.pixel[0] / view.pixel[1])
+    names = []
+    for index, muscle in enumerate(annotations.muscles):
+        drawn = muscle.drawn.get(t)
+        if drawn is not None:
+            names.append(muscle.name)
+            _tint(axes, drawn[view.window], muscle.color)
+            _outline(axes, drawn[view.window], muscle.color, 1.8)
+        else:
+            _outline(axes, labels[t][view.window] == index + 1, muscle.color, 1.8)
+            if reference is not None:
+                _outline(axes, reference[t][view.window] == index + 1, "white", 0.9, (0, (3, 3)))
+    axes.set_title(
+        f"slice {t}, {position:.0f} mm" + (f"\ndrawn: {', '.join(names)}" if names else "\npropagated"),
+        color=INK,
+        fontsize=10,
+    )
+    _scale_bar(axes, frame.shape, view.pixel[1])
+
+
+def _outline(axes: Axes, mask: np.ndarray, color: object, width: float, style: object = "-") -> None:
+    if mask.any():
+        axes.contour(mask, levels=[0.5], colors=[color], linewidths=width, linestyles=[style])
+
+
+def _tint(axes: Axes, mask: np.ndarray, color: tuple[float, float, float]) -> None:
+    layer = np.zeros((*mask.shape, 4), np.float32)
+    layer[mask] = (*color, 0.28)
+    axes.imshow(layer, aspect=axes.get_aspect())
+
+
+def _scale_bar(axes: Axes, shape: tuple[int, int], pixel: float) -> None:
+    rows, columns = shape
+    length = next((mm for mm in SCALE_BAR_MM if mm / pixel <= columns / 3), SCALE_BAR_MM[-1])
+    left, bottom = 0.04 * columns, 0.96 * rows
+    axes.plot([left, left + length / pixel], [bottom, bottom], color=INK, linewidth=2.5, solid_capstyle="butt")
+    axes.text(left, bottom - 0.02 * rows, f"{length} mm", color=INK, fontsize=8, va="bottom")
+
+
+def _show_areas(
+    axes: Axes, positions: np.ndarray, areas: np.ndarray, truth: np.ndarray | None, annotations: Annotations
+) -> None:
+    """Areas (muscles, slices) in cm2 along the leg; dots where the expert has drawn."""
+    order = np.argsort(positions)
+    handles = []
+    for index, muscle in enumerate(annotations.muscles):
+        (line,) = axes.plot(positions[order], areas[index][order], color=muscle.color, linewidth=2, label=muscle.name)
+        if truth is not None:
+            axes.plot(positions[order], truth[index][order], color="white", linewidth=0.9, linestyle=(0, (3, 3)))
+        drawn = muscle.drawn_slices
+        axes.plot(positions[drawn], areas[index][drawn], "o", color=muscle.color, markeredgecolor="white")
+        handles.append(line)
+    handles.append(
+        Line2D(
+            [],
+            [],
+            marker="o",
+            linestyle="",
+            color=FAINT,
+            markeredgecolor="white",
+            label="drawn by the expert (tinted above)",
+        )
+    )
+    if truth is not None:
+        handles.append(Line2D([], [], linestyle=(0, (3, 3)), color="white", linewidth=0.9, label="reference"))
+    place = {"loc": "lower right", "bbox_to_anchor": (1, 1), "frameon": False}
+    axes.legend(handles=handles, labelcolor=INK, ncols=len(handles), **place)
+    axes.set_facecolor(BACKGROUND)
+    axes.set_xlabel("along the leg (mm)", color=INK)
+    axes.set_ylabel("cross-sectional area (cm²)", color=INK)
+    axes.tick_params(colors=FAINT)
+    axes.grid(color=INK, alpha=0.08)
+    axes.set_ylim(bottom=0)
+    axes.margins(x=0.01)
+    for side, spine in axes.spines.items():
+        spine.set_visible(side in ("left", "bottom"))
+        spine.set_color(FAINT)

@@ -1,0 +1,64 @@
+"""`muscleprop batch` with the stand-in engine: one worker, goes on after a bad case, goes on where it stopped."""
+
+import csv
+import json
+
+import pytest
+from small_files import write_case
+
+from MusclePropLib import cli
+
+
+@pytest.fixture
+def recordings(tmp_path):
+    folder = tmp_path / "recordings"
+    (folder / "control").mkdir(parents=True)
+    write_case(folder / "control", "leg-01")
+    write_case(folder, "fault")
+    write_case(folder, "leg-02")
+    image, _ = write_case(folder, "leg-03")
+    image.write_text("damaged")
+    write_case(folder, "leg-04")
+    (folder / "leg-05-annotations.seg.nrrd").write_bytes((folder / "leg-04-annotations.seg.nrrd").read_bytes())
+    return folder
+
+
+def batch(folder, capsys, *more):
+    status = cli.main(["batch", str(folder), "-o", str(folder.parent / "out"), "--json", *more])
+    return status, json.loads(capsys.readouterr().out)["cases"]
+
+
+def test_one_bad_case_does_not_stop_the_rest(recordings, capsys):
+    status, cases = batch(recordings, capsys)
+    assert status == 1
+    done = ["control/leg-01", "leg-02", "leg-04"]
+    assert [name for name, case in cases.items() if case["status"] == "done"] == done
+    assert len({cases[name]["pid"] for name in done}) == 1, "one warm worker for all"
+    out = recordings.parent / "out"
+    assert all((out / f"{name}-muscles.seg.nrrd").exists() for name in done)
+    rows = list(csv.DictReader((out / "summary.csv").open()))
+    assert [(r["case"], r["muscle"]) for r in rows if r["status"] == "done"][:2] == [(done[0], "GM"), (done[0], "GL")]
+    assert rows[0]["drawn_slices"] == "0 5"
+    failed = {r["case"]: r["message"] for r in rows if r["status"] == "failed"}
+    assert failed.keys() == {"fault", "leg-03", "leg-05"}
+    assert "leg-05" in failed["leg-05"]
+    assert not list(out.rglob("*.part-*"))
+
+
+def test_goes_on_where_it_stopped(recordings, capsys):
+    _, first = batch(recordings, capsys)
+    write_case(recordings, "leg-03")
+    write_case(recordings, "leg-02")
+    _, second = batch(recordings, capsys)
+    assert second["leg-04"] == first["leg-04"]
+    assert second["leg-03"]["status"] == "done"
+    assert second["leg-02"]["pid"] != first["leg-02"]["pid"], "its files have changed"
+    _, third = batch(recordings, capsys, "--seed", "1")
+    assert third["leg-04"]["pid"] != first["leg-04"]["pid"], "the settings have changed"
+
+
+def test_nothing_to_do_is_an_input_error(tmp_path, capsys):
+    assert cli.main(["batch", str(tmp_path), "-o", str(tmp_path / "out")]) == 2
+    assert "no annotated volume" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+    assert cli.main(["batch", str(tmp_path / "no"), "-o", str(tmp_path / "out")]) == 2

@@ -1,0 +1,138 @@
+"""Every command explains itself, and bad input is one sentence, status 2 and no file."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from small_files import write_case
+
+from MusclePropLib import cli
+
+COMMANDS = [name.replace("_", "-") for name in cli.command_names()]
+
+
+def test_commands_are_found():
+    assert {"propagate", "batch", "sparsify"} <= set(COMMANDS)
+    assert "common" not in COMMANDS
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_shows_an_example(command, capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main([command, "--help"])
+    assert stop.value.code == 0
+    assert f"example:\n  muscleprop {command} " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_example_parses(command):
+    """The first line of an example is a command line that the parser takes."""
+    module = __import__(f"MusclePropLib.commands.{command.replace('-', '_')}", fromlist=["EXAMPLE"])
+    words = module.EXAMPLE.splitlines()[0].split()
+    assert words[:2] == ["muscleprop", command]
+    assert cli.build_parser(words[1:]).parse_args(words[1:]).run is module.run
+
+
+def test_no_command_shows_help(capsys):
+    assert cli.main([]) == 2
+    assert "propagate" in capsys.readouterr().out
+
+
+def test_module_can_be_run():
+    done = subprocess.run([sys.executable, "-m", "MusclePropLib", "--version"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout[:11]) == (0, "muscleprop ")
+
+
+def missing_image(image, drawn):
+    image.unlink()
+    return image, "no such file"
+
+
+def text_for_image(image, drawn):
+    image.write_text("patient list")
+    return image, ""
+
+
+def image_cut_short(image, drawn):
+    image.write_bytes(image.read_bytes()[:400])
+    return image, ""
+
+
+def missing_annotations(image, drawn):
+    drawn.unlink()
+    return drawn, ""
+
+
+def empty_annotations(image, drawn):
+    sitk.WriteImage(sitk.Image(24, 20, 6, sitk.sitkUInt8), str(drawn))
+    return drawn, ""
+
+
+def other_grid(image, drawn):
+    write_case(drawn.parent, "other", (1.4, 0.3, 0.2))
+    (drawn.parent / "other-annotations.seg.nrrd").replace(drawn)
+    for path in drawn.parent.glob("other*"):
+        path.unlink()
+    return drawn, "grid"
+
+
+def image_for_annotations(image, drawn):
+    sitk.WriteImage(sitk.GetImageFromArray(np.arange(6 * 20 * 24, dtype=np.int16).reshape(6, 20, 24)), str(drawn))
+    return drawn, "label map"
+
+
+FAULTS = [
+    missing_image,
+    text_for_image,
+    image_cut_short,
+    missing_annotations,
+    empty_annotations,
+    other_grid,
+    image_for_annotations,
+]
+
+
+@pytest.mark.parametrize("spoil", FAULTS)
+def test_unusable_input_is_one_sentence(spoil, tmp_path, capsys):
+    image, drawn = write_case(tmp_path)
+    blamed, words = spoil(image, drawn)
+    before = sorted(tmp_path.iterdir())
+    assert cli.main(["propagate", str(image), str(drawn), "-o", str(tmp_path / "out.seg.nrrd")]) == 2
+    message = capsys.readouterr().err
+    assert message.startswith(f"muscleprop: {blamed}")
+    assert words in message
+    assert len(message.splitlines()) == 1
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (["-o", "{tmp}/out.txt"], "cannot write this kind of file"),
+        (["-o", "{tmp}/no/out.seg.nrrd"], "no such folder"),
+        (["-o", "{tmp}/out.nii.gz"], "drawn muscles overlap"),
+        (["-o", "{tmp}/leg.nrrd"], "would overwrite an input"),
+        (["-o", "{tmp}/out.seg.nrrd", "--time-limit", "0"], "must be positive"),
+        (["-o", "{tmp}/out.seg.nrrd", "--time-limit", "nan"], "must be positive"),
+        (["-o", "{tmp}/out.seg.nrrd", "--weights", "{tmp}/no.safetensors"], "no such file of weights"),
+        (["-o", "{tmp}/out.seg.nrrd", "--report", "{tmp}/leg.nrrd"], "where a folder is needed"),
+    ],
+)
+def test_unusable_options_are_one_sentence(more, words, tmp_path, capsys):
+    image, drawn = write_case(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    assert cli.main(["propagate", str(image), str(drawn), *(m.format(tmp=tmp_path) for m in more)]) == 2
+    message = capsys.readouterr().err
+    assert words in message
+    assert len(message.splitlines()) == 1
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("argv", [["sing"], ["propagate"], ["propagate", "a", "b", "-o", "c", "--axis", "7"]])
+def test_unusable_arguments(argv, capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(argv)
+    assert stop.value.code == 2
+    assert "muscleprop" in capsys.readouterr().err

@@ -1,0 +1,119 @@
+"""`muscleprop propagate` with the stand-in engine: what is written, printed, and left alone when it fails."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small_files import GRID, write_case
+
+from MusclePropLib import cli
+from MusclePropLib.commands.common import Progress
+from MusclePropLib.core.propagated import PROVENANCE_TAG
+from MusclePropLib.core.segmentation import read_segmentation, segmentation_from_labels, write_segmentation
+from MusclePropLib.jobs.protocol import Event
+
+
+def test_drawn_slices_come_back_with_names_colours_and_tags(tmp_path, capsys):
+    image, drawn = write_case(tmp_path)
+    out = tmp_path / "out.seg.nrrd"
+    assert cli.main(["propagate", str(image), str(drawn), "-o", str(out)]) == 0
+    given, result = read_segmentation(drawn), read_segmentation(out)
+    assert result.geometry.matches(GRID)
+    for index, (before, after) in enumerate(zip(given.segments, result.segments, strict=True)):
+        assert (after.name, after.color) == (before.name, before.color)
+        assert after.tags["MuscleProp.Slices"] == before.tags["MuscleProp.Slices"]
+        assert "stand-in" in after.tags[PROVENANCE_TAG]
+        assert np.array_equal(result.mask(index)[0], given.mask(index)[0])
+    told = capsys.readouterr()
+    assert "GM" in told.out
+    assert "Draw slice 3 next" in told.out
+    assert "Carrying the contours" in told.err
+
+
+@pytest.mark.parametrize("ending", [".nii.gz", ".nrrd", ".mha"])
+def test_plain_label_maps(tmp_path, ending):
+    image, drawn = write_case(tmp_path)
+    given, out = tmp_path / f"given{ending}", tmp_path / f"out{ending}"
+    labels = read_segmentation(drawn).mask(0).astype(np.uint8)
+    write_segmentation(given, segmentation_from_labels(labels, GRID))
+    assert cli.main(["propagate", str(image), str(given), "-o", str(out)]) == 0
+    result = read_segmentation(out)
+    assert result.geometry.matches(GRID)
+    assert np.array_equal(result.layers[0], labels)
+
+
+def test_json_and_report(tmp_path, capsys):
+    image, drawn = write_case(tmp_path)
+    out, report = tmp_path / "out.seg.nrrd", tmp_path / "report"
+    argv = ["propagate", str(image), str(drawn), "-o", str(out), "--json", "--report", str(report)]
+    assert cli.main(argv) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [m["name"] for m in told["muscles"]] == ["GM", "GL"]
+    assert told["muscles"][0]["drawn_slices"] == [0, 5]
+    assert {"read", "prior", "write", "total"} <= told["seconds"].keys()
+    assert told["peak_memory_mb"]["worker"] == 1.0
+    assert json.loads((report / "summary.json").read_text())["output"] == str(out)
+    assert (report / "montage.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(("behaviour", "status"), [("fault", 1), ("crash", 1), ("many_labels", 1), ("bad_input", 2)])
+def test_failure_leaves_no_file(tmp_path, capsys, behaviour, status):
+    image, drawn = write_case(tmp_path, behaviour)
+    before = sorted(tmp_path.iterdir())
+    assert cli.main(["propagate", str(image), str(drawn), "-o", str(tmp_path / "out.seg.nrrd")]) == status
+    assert "muscleprop: " in capsys.readouterr().err
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+def test_ctrl_c_leaves_nothing_behind(tmp_path, temporary_folder):
+    image, drawn = write_case(tmp_path, "slow")
+    before = sorted(tmp_path.iterdir())
+    script = Path(__file__).with_name("interrupted.py")
+    command = [sys.executable, str(script), "propagate", str(image), str(drawn), "-o", str(tmp_path / "out.seg.nrrd")]
+    environment = os.environ | {"TMPDIR": str(temporary_folder), "PYTHONPATH": str(Path(__file__).parents[2])}
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
+    assert "Carrying" in process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    assert process.stderr.read() == "muscleprop: cancelled\n"
+    assert process.wait(30) == 130
+    process.stderr.close()
+    assert sorted(tmp_path.iterdir()) == before
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+EVENTS = [
+    Event("stage", "a", {"name": "prior", "text": "Carrying the contours"}),
+    Event("progress", "a", {"fraction": 0.25, "loss": 0.5, "seconds_left": 30.0, "estimate": {"GM": 0.91, "GL": None}}),
+    Event("progress", "a", {"fraction": None, "loss": None}),
+    Event("log", data={"level": "warning", "text": "out of memory: shorter clips"}),
+]
+
+
+def test_bar_on_a_terminal():
+    stream = Terminal()
+    with Progress("leg", stream) as progress:
+        for event in EVENTS:
+            progress(event)
+            progress._bar.refresh()
+    shown = stream.getvalue()
+    for words in ("leg: Carrying the contours", " 25%", "loss 0.500", "estimated Dice GM 0.91", "30 s left", "shorter"):
+        assert words in shown
+
+
+def test_plain_lines_elsewhere():
+    stream = io.StringIO()
+    with Progress("", stream) as progress:
+        for event in EVENTS:
+            progress(event)
+    assert stream.getvalue() == "Carrying the contours\nout of memory: shorter clips\n"

@@ -1,0 +1,60 @@
+"""What is handed back: drawn slices voxel for voxel, whatever the labels say and however contours overlap."""
+
+import json
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from MusclePropLib.core.annotations import Annotations, MuscleAnnotation, parse_slices_tag
+from MusclePropLib.core.geometry import Geometry
+from MusclePropLib.core.propagated import PROVENANCE_TAG, propagated_segmentation
+from MusclePropLib.core.segmentation import read_segmentation, write_segmentation
+
+SHAPE = (5, 4, 3)
+masks = arrays(bool, SHAPE[1:]).filter(np.any)
+drawn_slices = st.dictionaries(st.integers(0, SHAPE[0] - 1), masks, min_size=1)
+SUMMARY = {"muscles": [{"method": "flow"}, {"method": "a|b"}], "provenance": {"seed": 0}}
+
+
+def annotations_of(drawn, axis=0):
+    return Annotations(
+        SHAPE, [MuscleAnnotation(name, d) for name, d in zip(("GM", "GL"), drawn, strict=False)], axis=axis
+    )
+
+
+@given(arrays(np.uint8, SHAPE, elements=st.integers(0, 2)), st.tuples(drawn_slices, drawn_slices), st.integers(0, 2))
+def test_drawn_slices_come_back_as_drawn(labels, drawn, axis):
+    stored = Geometry.from_spacing(np.moveaxis(np.empty(SHAPE), 0, axis).shape, (1, 1, 1))
+    result = propagated_segmentation(labels.copy(), annotations_of(drawn, axis), stored, SUMMARY)
+    everyone = np.zeros(SHAPE, bool)
+    for index, own in enumerate(drawn):
+        mask = np.moveaxis(result.mask(index), axis, 0)
+        for t in range(SHAPE[0]):
+            if t in own:
+                assert np.array_equal(mask[t], own[t])
+            elif not any(t in other for other in drawn):
+                assert np.array_equal(mask[t], labels[t] == index + 1)
+        everyone |= mask
+    assert result.geometry.shape == stored.shape
+
+
+def test_no_copy_where_nothing_overlaps():
+    mask = np.zeros(SHAPE[1:], bool)
+    mask[1, 1] = True
+    labels = np.zeros(SHAPE, np.uint8)
+    labels[2] = mask
+    result = propagated_segmentation(labels, annotations_of([{2: mask}]), Geometry.from_spacing(SHAPE, (1, 1, 1)), {})
+    assert np.shares_memory(result.layers[0], labels)
+
+
+def test_record_survives_the_file(tmp_path):
+    drawn = [{1: np.ones(SHAPE[1:], bool)}, {1: np.eye(4, 3, dtype=bool)}]
+    labels = np.ones(SHAPE, np.uint8)
+    grid = Geometry.from_spacing(SHAPE, (2, 1, 1))
+    write_segmentation(tmp_path / "out.seg.nrrd", propagated_segmentation(labels, annotations_of(drawn), grid, SUMMARY))
+    read = read_segmentation(tmp_path / "out.seg.nrrd")
+    assert json.loads(read.segments[1].tags[PROVENANCE_TAG])["muscle"] == {"method": "a|b"}
+    assert parse_slices_tag(read.segments[0].tags["MuscleProp.Slices"], "out") == (0, {1}, set())
+    assert np.array_equal(read.mask(1)[1], drawn[1][1])
