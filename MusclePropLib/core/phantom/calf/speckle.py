@@ -72,6 +72,6 @@ def average_looks(envelope: np.ndarray, sigma: tuple[float, float], spacing: tup
 
 
 def log_compress(envelope: np.ndarray, gain: float, dynamic_range: float) -> np.ndarray:
-    """Grey levels uint8: full white at `gain` dB below 0 dB's mirror, black `dynamic_range` dB under it."""
+    """Grey levels uint8: white where level + gain reaches 0 dB, black from `dynamic_range` dB below that."""
     level = 20 * np.log10(np.maximum(envelope, 1e-6)) + gain
     return np.clip(255 * (1 + level / dynamic_range), 0, 255).astype(np.uint8)

@@ -5,28 +5,34 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-STEP = (2.0, 0.4, 0.6)  # mm along the leg, in depth, across
+_STEP = (2.0, 0.4, 0.6)  # mm along the leg, in depth, across
 _CELLS = (160, 192, 192)  # the fields repeat every 320 x 77 x 115 mm
 
 
 class Texture:
-    """Three random fields in decibels, mean 0 and variance 1, sampled at tissue coordinates (nearest cell).
+    """Three random fields, read at tissue coordinates (nearest cell).
 
-    `mottle` varies over centimetres, `grain` over a few millimetres, and `streaks` holds the thin bright sheets
-    (perimysium, fat septa): the zero-crossings of a smooth field, which form wavy broken lines on a cross-section.
+    `mottle` (mean 0, variance 1) varies over centimetres, `grain` (the same) over a few millimetres, and `streaks`
+    (0 to 1.5) holds thin bright sheets (perimysium, septa of the fat): the zero-crossings of a smooth field, which
+    form wavy broken lines on a cross-section.
     """
 
     def __init__(self, rng: np.random.Generator) -> None:
         self.mottle = _field(rng, (40.0, 2.5, 6.0))
-        self.grain = _field(rng, (12.0, 0.45, 3.0))
+        self.grain = _field(rng, (16.0, 0.45, 3.0))
         ridge = np.exp(-((_field(rng, (25.0, 0.9, 5.0)) / 0.2) ** 2)) * np.maximum(_field(rng, (16.0, 2.0, 3.0)), 0)
         self.streaks = np.minimum(ridge / np.percentile(ridge, 98), 1.5).astype(np.float32)
 
+    @property
+    def fields(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Mottle, grain and streaks."""
+        return self.mottle, self.grain, self.streaks
+
     def cell(self, z: float, depth: np.ndarray, across: np.ndarray) -> np.ndarray:
         """Flat indices of the cells at level `z` (mm) and tissue coordinates (mm, any shape)."""
-        slab = int(np.rint(z / STEP[0])) % _CELLS[0]
-        rows = np.rint(depth * np.float32(1 / STEP[1])).astype(np.int32) % _CELLS[1]
-        columns = np.rint(across * np.float32(1 / STEP[2])).astype(np.int32) % _CELLS[2]
+        slab = int(np.rint(z / _STEP[0])) % _CELLS[0]
+        rows = np.rint(depth * np.float32(1 / _STEP[1])).astype(np.int32) % _CELLS[1]
+        columns = np.rint(across * np.float32(1 / _STEP[2])).astype(np.int32) % _CELLS[2]
         return (slab * _CELLS[1] + rows) * _CELLS[2] + columns
 
 
@@ -34,5 +40,5 @@ def _field(rng: np.random.Generator, sigma: tuple[float, float, float]) -> np.nd
     """Periodic Gaussian field of unit variance, smoothed by `sigma` mm along the three axes."""
     field = rng.standard_normal(_CELLS, dtype=np.float32)
     for axis, width in enumerate(sigma):
-        field = ndimage.gaussian_filter1d(field, width / STEP[axis], axis=axis, mode="wrap", truncate=3.0)
+        field = ndimage.gaussian_filter1d(field, width / _STEP[axis], axis=axis, mode="wrap", truncate=3.0)
     return field / field.std()
