@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -93,10 +94,11 @@ def drop_single_axis(reader: sitk.ImageFileReader, path: Path) -> None:
     reader.SetExtractSize(size)
 
 
-def save_image(image: sitk.Image, path: Path) -> None:
+def save_image(image: sitk.Image, path: Path, finish: Callable[[Path], None] | None = None) -> None:
     """Write compressed, in the format that the ending names; the file is there whole or not at all.
 
-    Raises InputError if it cannot be written, and for a sheared grid as NIfTI, which would silently straighten it.
+    `finish` may change the written file before it is given its name. Raises InputError if it cannot be written, and
+    for a sheared grid as NIfTI, which would silently straighten it.
     """
     if not path.name.lower().endswith(WRITABLE):
         raise InputError(f"{path}: cannot write this kind of file; use one of {', '.join(WRITABLE)}")
@@ -106,16 +108,18 @@ def save_image(image: sitk.Image, path: Path) -> None:
     if ".nii" in path.suffixes and not np.allclose(direction.T @ direction, np.eye(3), atol=1e-4):
         raise InputError(f"{path}: NIfTI cannot hold axes that are not perpendicular; write .nrrd instead")
     try:
-        _write_and_move(image, path)
+        _write_and_move(image, path, finish)
     except (RuntimeError, OSError) as fault:
         raise InputError(f"{path}: cannot be written ({_reason(fault)})") from fault
 
 
-def _write_and_move(image: sitk.Image, path: Path) -> None:
+def _write_and_move(image: sitk.Image, path: Path, finish: Callable[[Path], None] | None) -> None:
     """Write in a folder beside, because a header may come with a file of pixels that it names; move the header last."""
     with tempfile.TemporaryDirectory(prefix=".writing-", dir=path.parent) as folder:
         part = Path(folder, path.name)
         sitk.WriteImage(image, os.fspath(part), True)
+        if finish is not None:
+            finish(part)
         for file in sorted(Path(folder).iterdir(), key=lambda file: file == part):
             os.replace(file, path.parent / file.name)
 

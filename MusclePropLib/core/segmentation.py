@@ -1,9 +1,9 @@
 """Segmentation files, and what the expert drew in them.
 
 SimpleITK alone does it. slicerio 1.4, the library for `.seg.nrrd`, was tried and not taken: it works through pynrrd,
-which drops every character outside ASCII on reading and fails on it when writing (a segment named "Müller"), copies
-the voxels more than once, and neither comes with Slicer's Python; SimpleITK does, keeps all header fields as they
-are, and lends the voxels without a copy.
+which drops every character outside ASCII on reading and fails on it when writing (a segment named "Müller"), it stops
+at tags that Slicer has cut at a `|`, it holds the voxels twice, and it does not come with Slicer's Python. SimpleITK
+does, keeps all header fields as they are, and lends the voxels without a copy.
 """
 
 from __future__ import annotations
@@ -94,16 +94,15 @@ def write_segmentation(path: str | Path, segmentation: Segmentation) -> None:
     Raises InputError, and leaves no file, if a tag cannot be stored or if segments overlap in a plain label map.
     """
     path = Path(path)
-    if path.name.lower().endswith(SEG_NRRD):
-        layers = segmentation.layers
-        array = layers[0] if len(layers) == 1 else np.stack(layers, axis=-1)
-        fields = _header(segmentation)
-    else:
-        array, fields = _flat(segmentation, path), {}
-    image = images.image_of(array, segmentation.geometry)
+    if not path.name.lower().endswith(SEG_NRRD):
+        images.save_image(images.image_of(_flat(segmentation, path), segmentation.geometry), path)
+        return
+    fields = _header(segmentation)
+    layers = segmentation.layers
+    image = images.image_of(layers[0] if len(layers) == 1 else np.stack(layers, axis=-1), segmentation.geometry)
     for key, value in fields.items():
         image.SetMetaData(key, value)
-    images.save_image(image, path)
+    images.save_image(image, path, _call_layers_a_list)
 
 
 def annotations_from_segmentation(
@@ -188,6 +187,19 @@ def _segment(item: Mapping[str, str], number: int, layers: int, path: Path) -> S
         raise InputError(f"{path}: segment {number} is in layer {layer}, but there are {layers}")
     name = item.get("Name", f"Segment_{number + 1}")
     return Segment(name, color, parse_tags(item.get("Tags", "")), layer, value, item.get("ID", ""))
+
+
+def _call_layers_a_list(path: Path) -> None:
+    """Layers are a NRRD axis of the kind `list`; ITK can only write `vector`, which Slicer takes but slicerio does not.
+
+    The kinds stand in front of all text, and the line keeps its length, so the voxels stay where they are.
+    """
+    with path.open("r+b") as file:
+        start = file.read(1024)
+        at = start.find(b"\nkinds: vector ")
+        if at >= 0:
+            file.seek(at + len(b"\nkinds: "))
+            file.write(b"list  ")
 
 
 def _header(segmentation: Segmentation) -> dict[str, str]:

@@ -80,6 +80,18 @@ def test_seg_nrrd_keeps_masks_grid_names_colours_and_tags(geometry, overlap, tex
             np.testing.assert_allclose(segment.color, segments[n].color, atol=1e-5)
 
 
+def test_layers_are_a_list_to_other_readers(tmp_path):
+    """As the format says, and as slicerio, Slicer's library for scripts, insists."""
+    slicerio = pytest.importorskip("slicerio")
+    masks = overlapping()
+    write_segmentation(tmp_path / "a.seg.nrrd", segmentation_from_masks(masks, GRID, named("a", "b", "c")))
+    read = slicerio.read_segmentation(str(tmp_path / "a.seg.nrrd"))
+    assert read["voxels"].shape == (2, *GRID.shape[::-1])
+    for segment, mask in zip(read["segments"], masks, strict=True):
+        voxels = read["voxels"][segment["layer"]] == segment["labelValue"]
+        np.testing.assert_array_equal(voxels, mask.transpose())
+
+
 @pytest.mark.parametrize("suffix", [".nrrd", ".nii.gz", ".mha"])
 def test_label_maps_keep_masks_and_grid(tmp_path, suffix):
     masks = disjoint(overlapping())
