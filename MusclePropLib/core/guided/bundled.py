@@ -1,0 +1,29 @@
+"""The weights that ship with the extension, a file of one's own, or none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from MusclePropLib.core.errors import InputError
+from MusclePropLib.core.guided.inputs import CHANNELS, guided_config
+from MusclePropLib.core.network import Network
+from MusclePropLib.core.outcome import BUNDLED, NO_WEIGHTS
+from MusclePropLib.core.training import build_network
+from MusclePropLib.core.weights import load_weights
+
+PATH = Path(__file__).resolve().parents[3] / "Resources" / "Weights" / "guided.safetensors"
+
+
+def pretrained(weights: str, seed: int) -> tuple[Network, str]:
+    """The network named by `Settings.weights` and its checksum ("none" for an untrained one).
+
+    Raises InputError if the file is not there or is not a network for guided propagation.
+    """
+    if weights == NO_WEIGHTS:
+        return build_network(lambda: Network(guided_config()), seed), NO_WEIGHTS
+    path = PATH if weights == BUNDLED else Path(weights)
+    loaded = load_weights(path)
+    config = loaded.network.config
+    if config.in_channels != len(CHANNELS) or config.classes != 1:
+        raise InputError(f"{path}: these weights are not for guided propagation but for muscleprop train")
+    return loaded.network, loaded.checksum

@@ -1,0 +1,100 @@
+"""Lessons for pretraining: hidden-slice tasks on an endless stream of simulated structures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch.utils.data import IterableDataset, get_worker_info
+
+from MusclePropLib.core.guided.augment import augmented
+from MusclePropLib.core.guided.inputs import CLIP_SLICES, Clip, make_clip, thinned
+from MusclePropLib.core.phantom.structures import Structure, simulate_structure
+from MusclePropLib.core.priors import flow
+from MusclePropLib.core.priors.distance import bracket, signed_distance
+from MusclePropLib.core.priors.stack import CARRIED, INTERPOLATED, MEAN, MuscleStack, build_stack
+
+LENGTHS = (16, 24, 40)
+"""Slices of a simulated volume: gaps from one to some forty slices."""
+
+DRAFTS = (CARRIED, MEAN, INTERPOLATED)
+DRAFT_SHARES = (0.5, 0.3, 0.2)
+
+
+class Lessons(IterableDataset):
+    """Clips without end: (inputs, draft, target, counts) tensors, the same for the same seed and worker count."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        self.seed = seed
+
+    def __iter__(self) -> Iterator[tuple[torch.Tensor, ...]]:
+        worker = get_worker_info()
+        rng = np.random.default_rng([self.seed, worker.id if worker else 0])
+        while True:
+            clip = simulated_clip(rng)
+            if clip is not None:
+                yield tuple(torch.from_numpy(np.ascontiguousarray(a)) for a in vars(clip).values())
+
+
+def simulated_clip(rng: np.random.Generator) -> Clip | None:
+    """One lesson, or None where the random annotation pattern left nothing to learn."""
+    count = int(rng.choice(LENGTHS))
+    structure = simulate_structure(rng, count)
+    drawn, absent = _annotation_pattern(rng, structure)
+    if drawn is None:
+        return None
+    positions = np.arange(count) * np.exp(rng.uniform(np.log(0.5), np.log(6)))
+    slices = np.arange(count)
+    stack = build_stack(structure.image, positions, (1.0, 1.0), drawn, absent, slices)
+    places = _clip_places(rng, sorted([*drawn, *absent]), count)
+    if places is None:
+        return None
+    clip = make_clip(stack, places, str(rng.choice(DRAFTS, p=DRAFT_SHARES)), _others(rng, structure, stack))
+    clip.target = np.stack([stack.frame.sample(structure.mask[p], p) for p in places])
+    unknown = np.array([p not in stack.known for p in places], np.float32)
+    clip.counts = np.broadcast_to(unknown[:, None, None], clip.target.shape)
+    return augmented(rng, clip)
+
+
+def _annotation_pattern(
+    rng: np.random.Generator, structure: Structure
+) -> tuple[dict[int, np.ndarray] | None, frozenset[int]]:
+    """Two to six drawn slices (rarely one), and now and then empty ones that the expert called absent."""
+    filled = structure.mask.any(axis=(1, 2))
+    present = np.flatnonzero(filled)
+    count = int(rng.choice([1, 2, 3, 4, 6], p=[0.05, 0.35, 0.3, 0.2, 0.1]))
+    if len(present) < 8:
+        return None, frozenset()
+    ends = [present[0], present[-1]] if rng.random() < 0.5 and count > 1 else []
+    inner = rng.choice(present, size=count - len(ends), replace=False)
+    drawn = {int(t): structure.mask[t] for t in [*ends, *inner]}
+    empty = np.flatnonzero(~filled)
+    gone = rng.choice(empty, size=1) if len(empty) and rng.random() < 0.3 else []
+    return drawn, frozenset(int(t) for t in gone)
+
+
+def _clip_places(rng: np.random.Generator, known: list[int], count: int) -> np.ndarray | None:
+    """A gap between known slices, or from the last one to the end, that holds a random unknown slice."""
+    unknown = np.setdiff1d(np.arange(count), known)
+    if not len(unknown):
+        return None
+    before, after = bracket(known, int(rng.choice(unknown)))
+    first = 0 if before is None else before
+    last = count - 1 if after is None else after
+    return thinned(first, last, CLIP_SLICES)
+
+
+def _others(rng: np.random.Generator, structure: Structure, stack: MuscleStack) -> np.ndarray | None:
+    """The neighbours as another muscle's prior would show them: carried from a few slices; or not annotated at all."""
+    if not len(structure.others) or rng.random() < 0.3:
+        return None
+    union = structure.others[: rng.integers(1, len(structure.others) + 1)].any(axis=0)
+    present = np.flatnonzero(union.any(axis=(1, 2)))
+    if len(present) < 2:
+        return None
+    known = rng.choice(present, size=min(len(present), int(rng.integers(2, 5))), replace=False)
+    fields = {int(t): signed_distance(union[t], stack.frame, int(t)) for t in known}
+    ways = flow.carried_both_ways(fields, len(stack.slices), stack.flows)
+    return (ways[0] + ways[1]) / 2

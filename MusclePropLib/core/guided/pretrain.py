@@ -1,0 +1,114 @@
+"""Pretraining of the correcting network on simulated structures: `muscleprop pretrain`."""
+
+from __future__ import annotations
+
+import csv
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch.nn import functional as F
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.utils.data import DataLoader
+
+from MusclePropLib.core.guided.finetune import correction_loss
+from MusclePropLib.core.guided.inputs import guided_config
+from MusclePropLib.core.guided.lessons import Lessons
+from MusclePropLib.core.network import Network
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How the bundled weights are made; `steps` of `batch` clips each, learning rate warmed up, then a cosine."""
+
+    steps: int = 6000
+    batch: int = 2
+    learning_rate: float = 1.5e-3
+    warm_up: int = 100
+    averaging: float = 0.998
+    reconstruct_every: int = 8
+    reconstruction_rate: float = 0.3
+    seed: int = 0
+
+
+def pretrain(
+    recipe: Recipe, checkpoint: Path, workers: int = 1, report: Callable[[int, dict[str, float]], None] | None = None
+) -> Network:
+    """Train, resuming from `checkpoint` if it is there; returns the averaged network. Curves go beside it as CSV."""
+    torch.manual_seed(recipe.seed)
+    network = Network(guided_config())
+    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(recipe.averaging))
+    groups = network.parameter_groups()
+    segmenting = torch.optim.Adam([*groups["shared"], *groups["segmentation"]], lr=recipe.learning_rate)
+    rebuilding = torch.optim.Adam([*groups["shared"], *groups["reconstruction"]], lr=recipe.learning_rate)
+    state = {"network": network, "average": average, "segmenting": segmenting, "rebuilding": rebuilding}
+    done = _resume(checkpoint, state)
+    lessons = iter(
+        DataLoader(Lessons(recipe.seed + 1000 * done), batch_size=None, num_workers=workers, prefetch_factor=8)
+    )
+    sums, began = {"loss": 0.0, "draft": 0.0, "rebuilt": 0.0}, time.monotonic()
+    for step in range(done, recipe.steps):
+        rate = _rate(recipe, step)
+        for optimiser, factor in ((segmenting, 1.0), (rebuilding, recipe.reconstruction_rate)):
+            for group in optimiser.param_groups:
+                group["lr"] = rate * factor
+        segmenting.zero_grad(set_to_none=True)
+        for _ in range(recipe.batch):
+            inputs, draft, target, counts = next(lessons)
+            loss = correction_loss(network(inputs).logits[:, 0] + draft, target, counts)
+            (loss / recipe.batch).backward()
+            sums["loss"] += loss.item() / recipe.batch
+            sums["draft"] += correction_loss(draft, target, counts).item() / recipe.batch
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        segmenting.step()
+        if step % recipe.reconstruct_every == 0:
+            rebuilding.zero_grad(set_to_none=True)
+            rebuilt = F.mse_loss(network(inputs, reconstruct=True, segment=False).reconstruction, inputs[:, :1])
+            rebuilt.backward()
+            torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+            rebuilding.step()
+            sums["rebuilt"] += rebuilt.item() * recipe.reconstruct_every
+        average.update_parameters(network)
+        if (step + 1) % 100 == 0:
+            means = {name: value / 100 for name, value in sums.items()}
+            sums = dict.fromkeys(sums, 0.0)
+            _log(checkpoint.with_suffix(".csv"), {"step": step + 1, "seconds": time.monotonic() - began, **means})
+            if report:
+                report(step + 1, means)
+        if (step + 1) % 200 == 0 or step + 1 == recipe.steps:
+            _save(checkpoint, state, step + 1, recipe)
+    return average.module
+
+
+def _rate(recipe: Recipe, step: int) -> float:
+    warm = min(1.0, (step + 1) / recipe.warm_up)
+    falling = 0.5 * (1 + torch.cos(torch.tensor(torch.pi * step / recipe.steps)).item())
+    return recipe.learning_rate * warm * max(falling, 0.01)
+
+
+def _save(path: Path, state: dict, step: int, recipe: Recipe) -> None:
+    held = {name: part.state_dict() for name, part in state.items()} | {"step": step, "recipe": asdict(recipe)}
+    temporary = path.with_suffix(".part")
+    torch.save(held, temporary)
+    os.replace(temporary, path)
+
+
+def _resume(path: Path, state: dict) -> int:
+    if not path.exists():
+        return 0
+    held = torch.load(path, weights_only=True)
+    for name, part in state.items():
+        part.load_state_dict(held[name])
+    return held["step"]
+
+
+def _log(path: Path, row: dict[str, float]) -> None:
+    fresh = not path.exists()
+    with path.open("a", newline="") as file:
+        writer = csv.DictWriter(file, row)
+        if fresh:
+            writer.writeheader()
+        writer.writerow(row)

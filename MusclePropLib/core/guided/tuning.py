@@ -1,0 +1,79 @@
+"""Two networks, each fine-tuned on half of the hidden slices and judged on the other half."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from MusclePropLib.core.guided.correct import correct_stack
+from MusclePropLib.core.guided.finetune import FineTuner
+from MusclePropLib.core.guided.hidden import HiddenTask
+from MusclePropLib.core.guided.muscle import MuscleWork, others_distance
+from MusclePropLib.core.network import Network
+
+FOLDS = 2
+
+
+@dataclass
+class Tuning:
+    """The networks of one volume.
+
+    Network f learns the lessons of fold f and answers for the hidden slices of the other fold, so that no network is
+    judged by what it was shown; what is propagated is the mean of both. Until they are tuned both are the same.
+    """
+
+    networks: list[Network]
+    device: torch.device
+    tuned: bool = False
+
+    @classmethod
+    def of(cls, network: Network, device: torch.device) -> Tuning:
+        """Both networks as copies of a pretrained one."""
+        return cls([copy.deepcopy(network).to(device) for _ in range(FOLDS)], device)
+
+    def tune(
+        self,
+        works: Sequence[MuscleWork],
+        steps: int,
+        seed: int,
+        go_on: Callable[[], bool],
+        tell: Callable[[float], None],
+    ) -> None:
+        """Take `steps` steps with each network, in portions; `tell` gets the running loss."""
+        lessons: list[list] = [[] for _ in range(FOLDS)]
+        for work in works:
+            for task in work.tasks:
+                lessons[fold_of(task, work)].append(task.clip(work.draft))
+        tuners = [
+            FineTuner(network, clips or lessons[1 - fold], self.device, seed + fold)
+            for fold, (network, clips) in enumerate(zip(self.networks, lessons, strict=True))
+        ]
+        portion = 5
+        for _ in range(0, steps, portion):
+            for tuner in tuners:
+                tuner.run(portion, go_on)
+            if not go_on():
+                break
+            tell(float(np.mean([tuner.loss for tuner in tuners])))
+        self.tuned = True
+
+    def correct(self, work: MuscleWork, works: Sequence[MuscleWork]) -> None:
+        """Give the muscle its network candidate, with the hidden slices as judged by the other fold's network."""
+        networks = self.networks if self.tuned else self.networks[:1]
+        others = others_distance(work, works)
+        found = [correct_stack(n, work.stack, work.draft, others, self.device) for n in networks]
+        hidden = [self._hidden(task, work) for task in work.tasks]
+        work.add_network(np.mean(found, axis=0, dtype=np.float32), hidden)
+
+    def _hidden(self, task: HiddenTask, work: MuscleWork) -> np.ndarray:
+        network = self.networks[1 - fold_of(task, work)]
+        return correct_stack(network, task.stack, work.draft, task.others, self.device, only=task.place)
+
+
+def fold_of(task: HiddenTask, work: MuscleWork) -> int:
+    """Neighbouring hidden slices of a muscle lie in different folds."""
+    return (work.tasks.index(task) + work.index) % FOLDS

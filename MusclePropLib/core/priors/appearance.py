@@ -1,0 +1,65 @@
+"""What the image itself says: the grey levels of inside and outside, and a random walk from the drawn slices."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+
+import cv2
+import numpy as np
+from scipy import ndimage
+from skimage.segmentation import random_walker
+
+BINS = 24
+LIMIT = 3.0
+"""Largest log-likelihood ratio that grey levels alone may claim."""
+
+WALK_BETA = 3000.0
+"""Contrast sensitivity of the random walk; smaller values let it run across borders (measured on the real cases)."""
+
+
+def likelihood_ratio(images: np.ndarray, known: Mapping[int, np.ndarray]) -> np.ndarray:
+    """log p(grey | inside) - log p(grey | just outside) for crops (n, rows, columns), clipped to +-LIMIT.
+
+    Joint histogram of two smoothing scales, learnt on the known slices (place -> signed distance in pixels).
+    """
+    fine, coarse = _quantised(images, 1.0), _quantised(images, 3.0)
+    inside, outside = np.ones((BINS, BINS)), np.ones((BINS, BINS))
+    for place, field in known.items():
+        code = fine[place] * BINS + coarse[place]
+        inside += _histogram(code[field > 1])
+        outside += _histogram(code[(field < -1) & (field > -12)])
+    smooth = [ndimage.gaussian_filter(h, 1.0) for h in (inside, outside)]
+    ratio = np.log(smooth[0] / smooth[0].sum()) - np.log(smooth[1] / smooth[1].sum())
+    return np.clip(ratio, -LIMIT, LIMIT).astype(np.float32)[fine, coarse]
+
+
+def walked(images: np.ndarray, known: Mapping[int, np.ndarray]) -> np.ndarray:
+    """Random walk (Grady, PAMI 2006; scikit-image) from the known slices: logits (n, rows, columns) in some 4 pixels.
+
+    Run at half the crop's resolution. All of a known slice is seed: inside or outside.
+    """
+    half = np.stack([cv2.resize(plane, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA) for plane in images])
+    low, high = np.percentile(half, (0.5, 99.5))
+    half = np.clip((half - low) / max(high - low, 1e-6), 0, 1)
+    seeds = np.zeros(half.shape, np.int32)
+    for place, field in known.items():
+        seeds[place] = np.where(cv2.resize(field, half.shape[:0:-1], interpolation=cv2.INTER_AREA) > 0, 1, 2)
+    if not (seeds == 1).any() or not (seeds == 2).any():
+        return np.full(images.shape, -4.0, np.float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        chance = random_walker(half, seeds, beta=WALK_BETA, mode="cg_j", tol=1e-3, return_full_prob=True)[0]
+    chance = np.clip(chance, 0.01, 0.99)
+    logits = (np.log(chance) - np.log1p(-chance)).astype(np.float32)
+    return np.stack([cv2.resize(plane, images.shape[:0:-1], interpolation=cv2.INTER_LINEAR) for plane in logits])
+
+
+def _quantised(images: np.ndarray, sigma: float) -> np.ndarray:
+    smooth = np.stack([cv2.GaussianBlur(plane, (0, 0), sigma) for plane in images])
+    edges = np.quantile(smooth[:, ::4, ::4], np.linspace(0, 1, BINS + 1)[1:-1])
+    return np.searchsorted(edges, smooth.ravel()).reshape(images.shape)
+
+
+def _histogram(codes: np.ndarray) -> np.ndarray:
+    return np.bincount(codes, minlength=BINS * BINS).reshape(BINS, BINS)

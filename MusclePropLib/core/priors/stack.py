@@ -1,0 +1,128 @@
+"""One muscle's crops with everything that the known slices say about them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from MusclePropLib.core.priors import appearance, flow
+from MusclePropLib.core.priors.distance import bracket, interpolate, signed_distance, weight_between
+from MusclePropLib.core.priors.frame import FAR, CropFrame, frame_around
+
+CARRIED, INTERPOLATED, MEAN, WALKED = "carried", "interpolated", "mean", "walked"
+"""The drafts: by optical flow, between the drawn shapes, the mean of both, by a random walk."""
+
+
+@dataclass
+class MuscleStack:
+    """Crops of one muscle, (n, SIZE, SIZE), and its priors as signed distances in crop pixels.
+
+    `known` maps places in the stack to the signed distance of the drawn mask, or FAR where the muscle is absent.
+    `between` (n,) is the share of the way from the known slice before to the one after; `gap` (n,) the distance to
+    the nearest known slice in units of the window's side; `possible` (n,) is False where the muscle is known to be
+    absent, there or from there on. `carried_ways` are the two one-sided flow stacks and `flows` what carried them.
+    """
+
+    frame: CropFrame
+    images: np.ndarray
+    known: dict[int, np.ndarray]
+    between: np.ndarray
+    gap: np.ndarray
+    possible: np.ndarray
+    carried_ways: tuple[np.ndarray, np.ndarray]
+    likelihood: np.ndarray
+    flows: tuple[np.ndarray, np.ndarray]
+    drafts: dict[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def slices(self) -> np.ndarray:
+        """Slice index of each place."""
+        return self.frame.slices
+
+    def add_walk(self) -> None:
+        """Add the random walk to the drafts; it takes longer than the others together."""
+        self.drafts[WALKED] = appearance.walked(self.images, self.known)
+
+
+def build_stack(
+    array: np.ndarray,
+    positions: np.ndarray,
+    spacing: tuple[float, float],
+    drawn: Mapping[int, np.ndarray],
+    absent: frozenset[int] | set[int],
+    slices: np.ndarray,
+) -> MuscleStack:
+    """Crops and priors of a muscle on `slices` of a volume.
+
+    `array` (slices, rows, columns) of any dtype; `positions` (mm) of all of its slices; `spacing` (row, column) mm;
+    `drawn` and `absent` as annotated, of which those outside `slices` only help to place the window. `slices` must hold
+    at least one drawn slice.
+    """
+    frame = frame_around(drawn, slices, positions, spacing)
+    images = np.stack([frame.sample(array[t], i) for i, t in enumerate(slices)])
+    spread = images.std()
+    images = (images - images.mean()) / (spread if spread > 0 else 1.0)
+    place = {int(t): i for i, t in enumerate(slices)}
+    shapes = {place[t]: signed_distance(mask, frame, place[t]) for t, mask in drawn.items() if t in place}
+    empty = [place[t] for t in absent if t in place and t not in drawn]
+    along = positions[slices]
+    between, nearest = _between(sorted([*shapes, *empty]), along)
+    flows = flow.neighbour_flows(images)
+    ways = flow.carried_both_ways(shapes, len(slices), flows)
+    interpolated = interpolate(shapes, range(len(slices)), along)
+    shares = _between(sorted(shapes), along)[0]
+    carried = flow.blend(*ways, shares)
+    taper = _taper(shapes, empty, along)
+    off = np.minimum(taper, -FAR)[:, None, None]
+    return MuscleStack(
+        frame=frame,
+        images=images,
+        known=shapes | {i: np.full(images.shape[1:], FAR, np.float32) for i in empty},
+        between=between,
+        gap=nearest / (frame.step[0] * spacing[0] * images.shape[1]),
+        possible=np.isfinite(taper),
+        carried_ways=(ways[0] - off, ways[1] - off),
+        likelihood=appearance.likelihood_ratio(images, shapes),
+        flows=flows,
+        drafts={
+            CARRIED: carried - off,
+            INTERPOLATED: interpolated - off,
+            MEAN: (carried + interpolated) / 2 - off,
+        },
+    )
+
+
+def _between(known: list[int], along: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Share of the way to the next known slice (0 or 1 beyond the last ones) and mm to the nearest."""
+    share = np.empty(len(along), np.float32)
+    nearest = np.abs(along[:, None] - along[None, known]).min(axis=1).astype(np.float32)
+    for place in range(len(along)):
+        before, after = bracket(known, place)
+        if before is None or after is None:
+            share[place] = 1.0 if before is None else 0.0
+        else:
+            share[place] = weight_between(before, after, place, along)
+    return share, nearest
+
+
+def _taper(shapes: Mapping[int, np.ndarray], absent: list[int], along: np.ndarray) -> np.ndarray:
+    """How much (n,) to take off the signed distances on the way to slices where the muscle is absent.
+
+    The muscle shrinks from its last drawn slice so that it ends where the expert says that it is gone: there the
+    whole depth of the drawn shape has been taken off. Infinite where the muscle cannot be: on absent slices, and
+    beyond those that no drawn slice follows.
+    """
+    taken = np.zeros(len(along), np.float32)
+    drawn = np.array(sorted(shapes))
+    for gone in absent:
+        for nearest in (drawn[drawn < gone][-1:], drawn[drawn > gone][:1]):
+            for side in nearest:
+                low, high = sorted((int(side), gone))
+                share = np.abs(along[low : high + 1] - along[side]) / max(abs(along[gone] - along[side]), 1e-6)
+                depth = float(shapes[int(side)].max()) + 1
+                taken[low : high + 1] = np.maximum(taken[low : high + 1], share * depth)
+    for gone in absent:
+        taken[gone if (drawn < gone).any() else 0 : gone + 1 if (drawn > gone).any() else len(along)] = np.inf
+    return taken
