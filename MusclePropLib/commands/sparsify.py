@@ -34,6 +34,7 @@ def run(args: argparse.Namespace) -> int:
     """Write the sparse annotations and print which slices stay drawn."""
     import numpy as np
 
+    from MusclePropLib.commands.common import check_output
     from MusclePropLib.core.segmentation import (
         annotations_from_segmentation,
         read_segmentation,
@@ -42,6 +43,7 @@ def run(args: argparse.Namespace) -> int:
     )
     from MusclePropLib.core.sparsify import equally_spaced, incomplete
 
+    check_output(args.output, [args.labels])
     labels = read_segmentation(args.labels)
     sparse = annotations_from_segmentation(labels, args.axis, pick=lambda filled: equally_spaced(filled, args.slices))
     sparse = incomplete(sparse, args.incomplete, np.random.default_rng(args.seed))

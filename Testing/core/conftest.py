@@ -1,9 +1,13 @@
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 REAL = Path(os.environ.get("MUSCLEPROP_REAL", Path(__file__).resolve().parents[3] / "shared" / "real"))
+
+hypothesis.settings.register_profile("unhurried", deadline=None)  # a loaded machine is no failure
+hypothesis.settings.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session")

@@ -188,7 +188,7 @@ def assert_same_masks(a, b):
         np.testing.assert_array_equal(mask, b[t])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(original=annotations())
 def test_annotations_survive_the_job_folder(original, tmp_path_factory):
     path = tmp_path_factory.mktemp("job") / "annotations.npz"
@@ -196,7 +196,7 @@ def test_annotations_survive_the_job_folder(original, tmp_path_factory):
     assert_same(original, load_annotations(path))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(original=annotations().filter(lambda a: a.muscles))
 def test_annotations_survive_a_segmentation_file(original, tmp_path_factory):
     stored = tuple(np.insert(original.shape[1:], original.axis, original.shape[0]))
@@ -205,7 +205,7 @@ def test_annotations_survive_a_segmentation_file(original, tmp_path_factory):
     assert_same(original, annotations_from_segmentation(read_segmentation(path)))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     original=annotations().filter(lambda a: a.muscles),
     order=st.permutations(range(3)),
@@ -278,7 +278,7 @@ def test_where_nothing_is_known_nothing_is_negative():
     assert not known.negative(1, 7).any() and not known.positive(1, 7).any()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(known=annotations())
 def test_positive_and_negative_never_meet(known):
     for n in range(len(known.muscles)):

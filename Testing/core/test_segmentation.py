@@ -55,7 +55,7 @@ def fault(call, *args):
     return str(caught.value)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     geometry=geometries(),
     overlap=st.booleans(),
@@ -212,7 +212,7 @@ def test_a_damaged_description(tmp_path, field):
     assert str(path) in fault(read_segmentation, path)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     geometry=geometries(),
     order=st.permutations(range(3)),

@@ -94,7 +94,7 @@ def test_frames_stored_with_a_third_axis_of_one(tmp_path):
     np.testing.assert_allclose(volume.slice_positions(), STEPS, atol=1e-6)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     turn=st.tuples(*[st.floats(-3, 3)] * 3),
     offset=st.tuples(*[st.floats(-300, 300)] * 3),

@@ -30,7 +30,7 @@ def fault(path):
     return message
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(geometry=geometries(), suffix=st.sampled_from(FORMATS), dtype=st.sampled_from(["u1", "i2", "u2", "f4"]))
 def test_every_format_keeps_array_and_geometry(geometry, suffix, dtype):
     array = ramp(geometry.shape, dtype)
@@ -43,7 +43,7 @@ def test_every_format_keeps_array_and_geometry(geometry, suffix, dtype):
         assert volume.geometry.matches(geometry)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(geometry=geometries(), axis=st.integers(0, 2), then=st.integers(0, 2))
 def test_along_moves_array_and_geometry_together(geometry, axis, then):
     volume = Volume(ramp(geometry.shape), geometry)
