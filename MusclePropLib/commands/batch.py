@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
     with Session(settings_of(args), args.axis) as session:
         for number, item in enumerate(items, 1):
             done = None if args.again else _done(item, settings)
-            with Progress(f"{number}/{len(items)} {item.name}") as progress:
+            with Progress(f"{number}/{len(items)} {item.name}: ") as progress:
                 records[item.name] = done or _propagate(item, session, settings, progress)
             write_text(args.output / "summary.csv", table(records))
             if not args.json:

@@ -55,10 +55,13 @@ def check_folder(path: Path) -> None:
 
 
 class Progress:
-    """Shows a job's events on stderr: a bar on a terminal, otherwise a line at each stage and now and then."""
+    """Shows a job's events on stderr: a bar on a terminal, otherwise a line at each stage and now and then.
 
-    def __init__(self, title: str = "", stream: TextIO | None = None) -> None:
-        self._title = f"{title}: " if title else ""
+    `prefix` stands before every line.
+    """
+
+    def __init__(self, prefix: str = "", stream: TextIO | None = None) -> None:
+        self._prefix = prefix
         self._stream = stream or sys.stderr
         self._bar = self._make_bar() if self._stream.isatty() else None
         self._stage = ""
@@ -84,14 +87,14 @@ class Progress:
         from tqdm import tqdm
 
         form = "{desc} {percentage:3.0f}%|{bar:30}| {elapsed}{postfix}"
-        return tqdm(total=1.0, file=self._stream, bar_format=form, desc=f"{self._title}Starting", leave=False)
+        return tqdm(total=1.0, file=self._stream, bar_format=form, desc=f"{self._prefix}Starting", leave=False)
 
     def _show_stage(self, text: str) -> None:
         self._stage = text
         if self._bar is None:
             self._line(text)
         else:
-            self._bar.set_description_str(self._title + text)
+            self._bar.set_description_str(self._prefix + text)
 
     def _show_progress(self, data: Mapping[str, Any]) -> None:
         fraction = min(max(data["fraction"] or 0.0, 0.0), 1.0)
@@ -104,9 +107,9 @@ class Progress:
     def _line(self, text: str) -> None:
         self._last_line = time.monotonic()
         if self._bar is None:
-            print(self._title + text, file=self._stream, flush=True)
+            print(self._prefix + text, file=self._stream, flush=True)
         else:
-            self._bar.write(self._title + text, file=self._stream)
+            self._bar.write(self._prefix + text, file=self._stream)
 
 
 def _figures(data: Mapping[str, Any]) -> str:

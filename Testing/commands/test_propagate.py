@@ -102,7 +102,7 @@ EVENTS = [
 
 def test_bar_on_a_terminal():
     stream = Terminal()
-    with Progress("leg", stream) as progress:
+    with Progress("leg: ", stream) as progress:
         for event in EVENTS:
             progress(event)
             progress._bar.refresh()

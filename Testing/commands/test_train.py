@@ -1,0 +1,80 @@
+"""`muscleprop train` and `experiment` from the command line."""
+
+import json
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from small_files import write_case
+
+from MusclePropLib import cli
+from MusclePropLib.core.weights import load_weights
+
+QUICK = (
+    "--size 16x16 --spacing 0.4 --slices 3 --base-maps 4 --levels 2 --steps 2 --validate-every 1 --device cpu".split()
+)
+
+
+@pytest.fixture
+def cohort(tmp_path):
+    folder = tmp_path / "cohort"
+    folder.mkdir()
+    for number in range(3):
+        write_case(folder, f"leg{number}")
+    return folder
+
+
+def test_train_writes_weights_and_says_how_good_they_are(cohort, tmp_path, capsys):
+    weights = tmp_path / "calf.safetensors"
+    assert cli.main(["train", str(cohort), "-o", str(weights), "--labels", "GM", *QUICK]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["steps"] == 2 and len(printed["test_dice"]) == 1
+    assert load_weights(weights).metadata["labels"] == ["GM"]
+    scores = json.loads((tmp_path / "calf.run" / "test.json").read_text())
+    assert {"dice", "hd95_mm"} <= set(next(iter(scores.values()))["GM"])
+    assert cli.main(["train", str(cohort), "-o", str(weights), "--labels", "GM", *QUICK]) == 2
+    assert "--resume" in capsys.readouterr().err
+
+
+def test_leg_3d_us_by_name(tmp_path):
+    folder = tmp_path / "Leg-3D-US"
+    folder.mkdir()
+    labels = np.zeros((6, 20, 24), np.uint8)
+    labels[1:5, 2:8, 2:8], labels[1:5, 2:8, 10:16], labels[1:5, 10:16, 4:14] = 100, 150, 200
+    for number in range(3):
+        noise = np.random.default_rng(number).integers(0, 255, labels.shape, dtype=np.uint8)
+        sitk.WriteImage(sitk.GetImageFromArray(noise), folder / f"x{number}.mha")
+        sitk.WriteImage(sitk.GetImageFromArray(labels), folder / f"masksX{number}.mha")
+    weights = tmp_path / "calf.safetensors"
+    assert cli.main(["train", str(folder), "-o", str(weights), "--complete", *QUICK, "--spacing", "1"]) == 0
+    assert load_weights(weights).metadata["labels"] == ["GL", "GM", "SOL"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fault"),
+    [
+        (["--labels", "GM=x"], "not a label value"),
+        (["--labels", "SOL"], "no training case has a segment 'SOL'"),
+        (["--size", "16"], "rows x columns"),
+        (["--share", "2"], "share"),
+        (["--init", "gone.safetensors"], "no such file"),
+        (["--subject", "arm"], "does not fit"),
+    ],
+)
+def test_bad_input_is_one_sentence(cohort, tmp_path, capsys, arguments, fault):
+    weights = tmp_path / "calf.safetensors"
+    assert cli.main(["train", str(cohort), "-o", str(weights), *QUICK, *arguments]) == 2
+    error = capsys.readouterr().err
+    assert fault in error and "Traceback" not in error and not weights.exists()
+
+
+def test_weights_need_their_ending(cohort, tmp_path, capsys):
+    assert cli.main(["train", str(cohort), "-o", str(tmp_path / "calf.pt"), *QUICK]) == 2
+    assert ".safetensors" in capsys.readouterr().err
+
+
+def test_an_experiment_on_simulated_calves(tmp_path, capsys):
+    options = ["--simulate", "3", "--simulated-shape", "8x32x40", "--seeds", "1", *QUICK, "--spacing", "9"]
+    assert cli.main(["experiment", "transfer", str(tmp_path / "calves"), "-o", str(tmp_path / "out"), *options]) == 0
+    assert "GM, 50%, from GL" in capsys.readouterr().out
+    assert {"transfer.md", "transfer.json", "transfer.png"} <= {path.name for path in (tmp_path / "out").iterdir()}
