@@ -22,10 +22,10 @@ def read_backwards(clip: Clip) -> Clip:
     inputs = clip.inputs[::-1].copy()
     inputs[:, [FORWARD, BACKWARD]] = inputs[:, [BACKWARD, FORWARD]]
     inputs[:, BETWEEN] *= -1
-    return Clip(inputs, clip.draft[::-1], clip.target[::-1], clip.counts[::-1])
+    return Clip(inputs, clip.draft[::-1], clip.inside[::-1], clip.target[::-1], clip.counts[::-1])
 
 
 def _other_greys(rng: np.random.Generator, clip: Clip) -> Clip:
     inputs = clip.inputs.copy()
     inputs[:, IMAGE] = inputs[:, IMAGE] * rng.uniform(0.7, 1.4) + rng.uniform(-0.3, 0.3)
-    return Clip(inputs, clip.draft, clip.target, clip.counts)
+    return Clip(inputs, clip.draft, clip.inside, clip.target, clip.counts)

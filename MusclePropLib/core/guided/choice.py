@@ -13,17 +13,22 @@ from MusclePropLib.core.priors.stack import CARRIED, INTERPOLATED, MEAN, WALKED
 EXPONENTS = {CARRIED: 0.75, INTERPOLATED: 0.75, MEAN: 0.75, WALKED: 0.4}
 """How a candidate's error grows with the reach; fitted on real volumes by the benchmark of the self-estimate."""
 
-NETWORK_EXPONENT = 0.7
+NETWORK_EXPONENT = 0.55
 LEAST_ERROR = 0.01
+OUTER_WEIGHT = 0.15
 
 
 @dataclass(frozen=True)
 class Trust:
-    """A candidate's error (1 - Dice) as `scale` * reach ** `exponent`, within the known slices and beyond them."""
+    """A candidate's error (1 - Dice) as `scale` * reach ** `exponent`, within the known slices and beyond them.
+
+    `hidden_error` is its error on the hidden slices themselves.
+    """
 
     scale: float
     scale_beyond: float
     exponent: float
+    hidden_error: float
 
     def error(self, reach: np.ndarray, beyond: np.ndarray) -> np.ndarray:
         """Expected 1 - Dice on slices at `reach` mm, of which `beyond` lie outside the known ones."""
@@ -39,39 +44,38 @@ class Overlap:
     found: float
     drawn: float
 
+    def error(self, least_area: float) -> float:
+        """1 - Dice, measured against `least_area` where found and drawn are smaller."""
+        return (self.found + self.drawn - 2 * self.common) / max(self.found + self.drawn, least_area, 1e-9)
+
 
 def overlap(task: HiddenTask, field: np.ndarray) -> Overlap:
     """Compare a candidate's field (rows, columns) on the hidden slice with what the expert drew there."""
     found, drawn = field > 0, task.truth > 0
-    return Overlap(*(float(a.sum()) * task.pixel_area for a in (found & drawn, found, drawn)))
+    common, area = (float(np.count_nonzero(a)) * task.pixel_area for a in (found & drawn, found))
+    return Overlap(common, area, max(task.drawn_area, common))
 
 
 def trust(tasks: Sequence[HiddenTask], overlaps: Sequence[Overlap], exponent: float) -> Trust:
     """Fit the scale of the error to the hidden slices of one muscle.
 
-    Errors are areas of disagreement against the mean drawn area, so that an end slice with a few voxels does not
-    count like a slice through the belly. Slices hidden at the ends say how extrapolation goes; without inner ones
-    they stand for both.
+    An error is the area of disagreement against the areas found and drawn, or against the mean drawn area where that
+    is larger, so that an end slice with a few voxels does not count like a slice through the belly. A slice hidden at
+    an end asks for extrapolation; for what lies between known slices it counts little, but it decides where a hidden
+    inner slice is too far from the others for any candidate.
     """
-    mean_area = np.mean([o.drawn for o in overlaps]) if overlaps else 1.0
-    inner = [(t, o) for t, o in zip(tasks, overlaps, strict=True) if not t.beyond]
-    outer = [(t, o) for t, o in zip(tasks, overlaps, strict=True) if t.beyond]
-    beyond = _scale(outer, exponent, mean_area)
-    within = _scale(inner, exponent, mean_area)
-    # With one or two inner slices the ends are evidence too: extrapolation is the harder task, so it bounds from above.
-    if within is None:
-        within = beyond
-    if beyond is None:
-        beyond = within
-    return Trust(within or 0.0, beyond or 0.0, exponent)
+    mean_area = float(np.mean([o.drawn for o in overlaps]))
+    errors = np.array([o.error(mean_area) for o in overlaps])
+    growth = np.array([t.reach**exponent for t in tasks])
+    beyond = np.array([t.beyond for t in tasks])
 
+    def scale(weights: np.ndarray) -> float:
+        return float((weights * errors).sum() / max((weights * growth).sum(), 1e-9))
 
-def _scale(pairs: Sequence[tuple[HiddenTask, Overlap]], exponent: float, mean_area: float) -> float | None:
-    if not pairs:
-        return None
-    wrong = sum(o.found + o.drawn - 2 * o.common for _, o in pairs)
-    size = sum(max(o.found + o.drawn, mean_area) * t.reach**exponent for t, o in pairs)
-    return wrong / max(size, 1e-9)
+    weights = np.where(beyond, OUTER_WEIGHT, 1.0)
+    within = scale(weights)
+    outside = scale(beyond.astype(float)) if beyond.any() else within
+    return Trust(within, outside, exponent, float(np.average(errors, weights=weights)))
 
 
 def exponent_of(candidate: str) -> float:

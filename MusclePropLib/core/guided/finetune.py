@@ -70,9 +70,9 @@ class FineTuner:
         return total
 
     def _loss(self, clip: Clip) -> Tensor:
-        inputs, draft, target, counts = (
+        inputs, draft, inside, target, counts = (
             torch.from_numpy(np.ascontiguousarray(a)).to(self.device, non_blocking=True) for a in vars(clip).values()
         )
         with autocast(self.device, self._dtype):
             correction = self.network(inputs).logits[:, 0]
-        return correction_loss(correction.float() + draft, target, counts)
+        return correction_loss(correction.float() * inside + draft, target, counts * inside)

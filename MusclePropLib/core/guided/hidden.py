@@ -18,7 +18,8 @@ class HiddenTask:
 
     `fields` holds each draft's signed distance (rows, columns) on the hidden slice and `truth` what was drawn there,
     both in crop pixels; `clip` is the network's lesson, with `place` the hidden slice in it. `reach` (mm) says how far
-    the known slices were, `beyond` that they were all on one side. `pixel_area` in square millimetres.
+    the known slices were, `beyond` that they were all on one side. `pixel_area` and `drawn_area` in square millimetres;
+    the latter counts what lies outside the window, too.
     """
 
     muscle: int
@@ -29,6 +30,7 @@ class HiddenTask:
     reach: float
     beyond: bool
     pixel_area: float
+    drawn_area: float
     others: np.ndarray | None = None
     fields: dict[str, np.ndarray] = field(default_factory=dict)
 
@@ -81,6 +83,7 @@ def hidden_tasks(
             reach=reach(positions, fence, hidden),
             beyond=not before or not after,
             pixel_area=(stack.frame.step[0] * spacing[0]) ** 2,
+            drawn_area=float(np.count_nonzero(drawn[hidden])) * spacing[0] * spacing[1],
             fields={name: draft[place] for name, draft in stack.drafts.items()},
         )
 

@@ -32,10 +32,12 @@ class Clip:
 
     `inputs` (n, len(CHANNELS), rows, columns) and `draft` logits (n, rows, columns), float32. For training, `target`
     holds the mask's share of each pixel and `counts` (n, rows, columns) weighs pixels in the loss, zero where unknown.
+    `inside` (n, rows, columns) is 1 on the slice and 0 outside, where there is nothing to correct by.
     """
 
     inputs: np.ndarray
     draft: np.ndarray
+    inside: np.ndarray
     target: np.ndarray = field(default_factory=lambda: np.empty(0, np.float32))
     counts: np.ndarray = field(default_factory=lambda: np.empty(0, np.float32))
 
@@ -52,26 +54,28 @@ def make_clip(stack: MuscleStack, places: np.ndarray, draft: str, others: np.nda
     """
     shape = (len(places), *stack.images.shape[1:])
     chosen = stack.drafts[draft][places]
+    inside = stack.inside[places].astype(np.float32)
     away = np.full(shape, FAR, np.float32) if others is None else others[places]
     layers = [
-        stack.images[places],
+        stack.images[places] * inside,
         _scaled(chosen),
         _scaled(stack.drafts[INTERPOLATED][places]),
         _scaled(stack.carried_ways[0][places]),
         _scaled(stack.carried_ways[1][places]),
-        stack.likelihood[places] / 2,
+        stack.likelihood[places] * inside / 2,
         _scaled(away),
         np.broadcast_to(2 * stack.between[places, None, None] - 1, shape),
         np.broadcast_to(np.minimum(stack.gap[places, None, None], 1), shape),
     ]
-    return Clip(np.stack(layers, axis=1).astype(np.float32), draft_logits(chosen))
+    return Clip(np.stack(layers, axis=1).astype(np.float32), draft_logits(chosen), inside)
 
 
 def corrected(network: Network, clip: Clip, device: torch.device) -> Tensor:
     """Logits (n, rows, columns) on the device: the draft's plus the network's correction."""
-    inputs = torch.from_numpy(clip.inputs).to(device, non_blocking=True)
-    draft = torch.from_numpy(clip.draft).to(device, non_blocking=True)
-    return network(inputs).logits[:, 0].float() + draft
+    inputs, draft, inside = (
+        torch.from_numpy(a).to(device, non_blocking=True) for a in (clip.inputs, clip.draft, clip.inside)
+    )
+    return network(inputs).logits[:, 0].float() * inside + draft
 
 
 def thinned(first: int, last: int, limit: int, keep: int | None = None) -> np.ndarray:

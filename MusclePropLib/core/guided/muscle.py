@@ -12,12 +12,14 @@ from MusclePropLib.core.assemble import Placed
 from MusclePropLib.core.guided.choice import Overlap, Trust, best, expected_dice, exponent_of, overlap, trust
 from MusclePropLib.core.guided.hidden import HiddenTask, reach
 from MusclePropLib.core.guided.inputs import draft_logits
-from MusclePropLib.core.priors.frame import FAR, CropFrame
-from MusclePropLib.core.priors.stack import CARRIED, INTERPOLATED, WALKED, MuscleStack
+from MusclePropLib.core.priors.stack import CARRIED, WALKED, MuscleStack
 
-NETWORK = "network"
+NETWORK, HALFWAY = "network", "network, halfway"
 LEAST_TRUST = 0.3
 """Beyond the known slices a muscle ends where its expected Dice falls below this."""
+
+HOPELESS = 0.8
+"""Error on the hidden slices from which on a candidate's score says nothing about it."""
 
 TELLING = 0.75
 """Share of pixels near the border that grey levels alone must tell apart before a random walk is worth its time."""
@@ -49,9 +51,8 @@ class MuscleWork:
         drafts = [name for name in self.stack.drafts if name in self.trusts]
         return best({name: 1 - self.estimate(name) for name in drafts}) if drafts else CARRIED
 
-    def add_tasks(self, tasks: Sequence[HiddenTask]) -> None:
-        """Take the hidden-slice tasks and score every draft on them; with none, everything stays untold."""
-        self.tasks = list(tasks)
+    def score_drafts(self) -> None:
+        """Score every draft on the hidden slices; with none, everything stays untold."""
         for task in self.tasks:
             task.fields = {name: draft_logits(value) for name, value in task.fields.items()}
         for name in self.stack.drafts:
@@ -59,7 +60,8 @@ class MuscleWork:
 
     def add_walk(self) -> None:
         """Let a random walk compete where grey levels tell inside from outside on the hidden slices."""
-        if not self.tasks or np.mean([_told_apart(task) for task in self.tasks]) < TELLING:
+        told = [share for share in map(_told_apart, self.tasks) if share is not None]
+        if not told or np.mean(told) < TELLING:
             return
         self.stack.add_walk()
         self.candidates[WALKED] = draft_logits(self.stack.drafts[WALKED])
@@ -69,11 +71,18 @@ class MuscleWork:
         self.score(WALKED)
 
     def add_network(self, logits: np.ndarray, hidden: Sequence[np.ndarray]) -> None:
-        """The network's logits on the stack, and those on the hidden slice of each task."""
+        """The network's logits on the stack, and those on the hidden slice of each task.
+
+        Half of the correction competes too: it is the mean of two guesses that err differently.
+        """
+        draft = self.draft
         self.candidates[NETWORK] = logits
+        self.candidates[HALFWAY] = (logits + self.candidates[draft]) / 2
         for task, field_ in zip(self.tasks, hidden, strict=True):
             task.fields[NETWORK] = field_
+            task.fields[HALFWAY] = (field_ + task.fields[draft]) / 2
         self.score(NETWORK)
+        self.score(HALFWAY)
 
     def score(self, name: str) -> None:
         """Fit the candidate's trust to the hidden slices, if there are any."""
@@ -81,12 +90,16 @@ class MuscleWork:
             overlaps: list[Overlap] = [overlap(task, task.fields[name]) for task in self.tasks]
             self.trusts[name] = trust(self.tasks, overlaps, exponent_of(name))
 
-    def choose(self) -> None:
-        """Choose the candidate with the best estimate; without hidden slices, the network or else the flow."""
-        if self.trusts:
-            self.chosen = best({name: 1 - self.estimate(name) for name in self.trusts})
+    def choose(self, insist_on_network: bool = False) -> None:
+        """Choose the candidate with the best estimate; where the hidden slices tell nothing, the network or the flow.
+
+        They tell nothing when there are none, or when they lie so far apart that nothing reaches from one to another.
+        """
+        telling = any(trust.hidden_error < HOPELESS for trust in self.trusts.values())
+        if NETWORK in self.candidates and (insist_on_network or not telling):
+            self.chosen = NETWORK
         else:
-            self.chosen = NETWORK if NETWORK in self.candidates else CARRIED
+            self.chosen = best({name: 1 - self.estimate(name) for name in self.trusts}) if telling else CARRIED
 
     def errors(self, name: str) -> np.ndarray:
         """Expected 1 - Dice (n,) of a candidate on each place: zero where known."""
@@ -110,43 +123,14 @@ class MuscleWork:
         """The chosen candidate, ready for the label map."""
         return Placed(self.stack.frame, self.candidates[self.chosen], self.stack.possible & self.present(self.chosen))
 
-    def fill_estimate(self) -> float:
-        """Expected Dice of interpolation between the drawn slices."""
-        return self.estimate(INTERPOLATED)
 
+def _told_apart(task: HiddenTask) -> float | None:
+    """Balanced share of the pixels near the hidden slice's border that grey levels put on the right side.
 
-def others_distance(work: MuscleWork, works: Sequence[MuscleWork], task: HiddenTask | None = None) -> np.ndarray | None:
-    """Where the other muscles are, (n, rows, columns) signed distance in the frame of the muscle or of a task.
-
-    In a task, another muscle's own hidden-slice stack is used where there is one: what was drawn on the hidden slice
-    must not help on it, since on slices that nobody drew it cannot.
+    None where the drawn area is too small to tell.
     """
-    frame = work.stack.frame if task is None else task.stack.frame
-    union = None
-    for other in works:
-        if other is work:
-            continue
-        union = np.full((len(frame.slices), *work.stack.images.shape[1:]), FAR, np.float32) if union is None else union
-        _join(union, frame, other.stack.frame, other.stack.drafts[other.draft])
-        for twin in other.tasks if task is not None else ():
-            if twin.slice_index == task.slice_index:
-                _join(union, frame, twin.stack.frame, twin.stack.drafts[other.draft], replace=True)
-    return union
-
-
-def _join(union: np.ndarray, frame: CropFrame, other: CropFrame, field_: np.ndarray, replace: bool = False) -> None:
-    place = {int(t): i for i, t in enumerate(other.slices)}
-    for i, t in enumerate(frame.slices):
-        at = place.get(int(t))
-        if at is not None:
-            moved = frame.transfer(field_[at], i, other, at)
-            union[i] = moved if replace else np.maximum(union[i], moved)
-
-
-def _told_apart(task: HiddenTask) -> float:
-    """Balanced share of the hidden slice's pixels near the drawn border that grey levels put on the right side."""
     ratio = task.stack.likelihood[task.place]
     inside, outside = ratio[task.truth > 1], ratio[(task.truth < -1) & (task.truth > -12)]
-    if not len(inside) or not len(outside):
-        return 0.0
+    if len(inside) < 20 or len(outside) < 20:
+        return None
     return 0.5 * (float((inside > 0).mean()) + float((outside <= 0).mean()))

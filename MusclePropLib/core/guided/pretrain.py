@@ -57,8 +57,9 @@ def pretrain(
                 group["lr"] = rate * factor
         segmenting.zero_grad(set_to_none=True)
         for _ in range(recipe.batch):
-            inputs, draft, target, counts = next(lessons)
-            loss = correction_loss(network(inputs).logits[:, 0] + draft, target, counts)
+            inputs, draft, inside, target, counts = next(lessons)
+            counts = counts * inside
+            loss = correction_loss(network(inputs).logits[:, 0] * inside + draft, target, counts)
             (loss / recipe.batch).backward()
             sums["loss"] += loss.item() / recipe.batch
             sums["draft"] += correction_loss(draft, target, counts).item() / recipe.batch

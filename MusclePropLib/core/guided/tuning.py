@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -12,10 +13,17 @@ import torch
 from MusclePropLib.core.guided.correct import correct_stack
 from MusclePropLib.core.guided.finetune import FineTuner
 from MusclePropLib.core.guided.hidden import HiddenTask
-from MusclePropLib.core.guided.muscle import MuscleWork, others_distance
+from MusclePropLib.core.guided.inputs import Clip
+from MusclePropLib.core.guided.muscle import MuscleWork
+from MusclePropLib.core.guided.others import others_distance
 from MusclePropLib.core.network import Network
 
 FOLDS = 2
+PORTION = 5
+"""Steps between two looks at the clock."""
+
+Tell = Callable[[int, int, float, float], None]
+"""Hears of steps done, steps in all, seconds so far and the running loss."""
 
 
 @dataclass
@@ -35,31 +43,28 @@ class Tuning:
         """Both networks as copies of a pretrained one."""
         return cls([copy.deepcopy(network).to(device) for _ in range(FOLDS)], device)
 
-    def tune(
-        self,
-        works: Sequence[MuscleWork],
-        steps: int,
-        seed: int,
-        go_on: Callable[[], bool],
-        tell: Callable[[float], None],
-    ) -> None:
-        """Take `steps` steps with each network, in portions; `tell` gets the running loss."""
-        lessons: list[list] = [[] for _ in range(FOLDS)]
+    def tune(self, works: Sequence[MuscleWork], steps: int, seed: int, go_on: Callable[[], bool], tell: Tell) -> None:
+        """Take `steps` steps with each network, in portions, as long as `go_on`; `tell` hears of each portion."""
+        began = time.monotonic()
+        tuners = [
+            FineTuner(network, lessons, self.device, seed + fold)
+            for fold, (network, lessons) in enumerate(zip(self.networks, self._lessons(works), strict=True))
+        ]
+        self.tuned = True
+        for done in range(PORTION, steps + 1, PORTION):
+            for tuner in tuners:
+                tuner.run(PORTION, go_on)
+            if not go_on():
+                return
+            tell(done, steps, time.monotonic() - began, float(np.mean([tuner.loss for tuner in tuners])))
+
+    def _lessons(self, works: Sequence[MuscleWork]) -> list[list[Clip]]:
+        """The hidden slices of each fold as clips; a fold without any gets the other's."""
+        lessons: list[list[Clip]] = [[] for _ in range(FOLDS)]
         for work in works:
             for task in work.tasks:
                 lessons[fold_of(task, work)].append(task.clip(work.draft))
-        tuners = [
-            FineTuner(network, clips or lessons[1 - fold], self.device, seed + fold)
-            for fold, (network, clips) in enumerate(zip(self.networks, lessons, strict=True))
-        ]
-        portion = 5
-        for _ in range(0, steps, portion):
-            for tuner in tuners:
-                tuner.run(portion, go_on)
-            if not go_on():
-                break
-            tell(float(np.mean([tuner.loss for tuner in tuners])))
-        self.tuned = True
+        return [own or lessons[1 - fold] for fold, own in enumerate(lessons)]
 
     def correct(self, work: MuscleWork, works: Sequence[MuscleWork]) -> None:
         """Give the muscle its network candidate, with the hidden slices as judged by the other fold's network."""

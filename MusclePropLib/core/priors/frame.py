@@ -60,6 +60,13 @@ class CropFrame:
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         return cv2.warpAffine(part, matrix, (SIZE, SIZE), flags=flags, borderMode=cv2.BORDER_REPLICATE)
 
+    def inside(self, index: int, shape: tuple[int, int]) -> np.ndarray:
+        """Which of the window's pixels (SIZE, SIZE) bool lie on a slice of shape (rows, columns)."""
+        matrix, at = self.matrix(index), np.arange(SIZE)
+        rows, columns = matrix[1, 1] * at + matrix[1, 2], matrix[0, 0] * at + matrix[0, 2]
+        row_in = (rows >= -0.5) & (rows <= shape[0] - 0.5)
+        return row_in[:, None] & (columns >= -0.5) & (columns <= shape[1] - 0.5)
+
     def paste(self, field: np.ndarray, index: int, shape: tuple[int, int]) -> tuple[np.ndarray, tuple[slice, slice]]:
         """A crop field (SIZE, SIZE) on the voxel grid: (values, (rows, columns)) of the part that the window covers."""
         matrix = self.matrix(index)

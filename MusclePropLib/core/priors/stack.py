@@ -19,6 +19,7 @@ CARRIED, INTERPOLATED, MEAN, WALKED = "carried", "interpolated", "mean", "walked
 class MuscleStack:
     """Crops of one muscle, (n, SIZE, SIZE), and its priors as signed distances in crop pixels.
 
+    `inside` says which pixels lie on the slice at all; outside, `images` repeats the slice's edge, for the flow's sake.
     `known` maps places in the stack to the signed distance of the drawn mask, or FAR where the muscle is absent.
     `between` (n,) is the share of the way from the known slice before to the one after; `gap` (n,) the distance to
     the nearest known slice in units of the window's side; `possible` (n,) is False where the muscle is known to be
@@ -27,6 +28,7 @@ class MuscleStack:
 
     frame: CropFrame
     images: np.ndarray
+    inside: np.ndarray
     known: dict[int, np.ndarray]
     between: np.ndarray
     gap: np.ndarray
@@ -62,8 +64,9 @@ def build_stack(
     """
     frame = frame_around(drawn, slices, positions, spacing)
     images = np.stack([frame.sample(array[t], i) for i, t in enumerate(slices)])
-    spread = images.std()
-    images = (images - images.mean()) / (spread if spread > 0 else 1.0)
+    inside = np.stack([frame.inside(i, array.shape[1:]) for i in range(len(slices))])
+    mean, spread = images[inside].mean(), images[inside].std()
+    images = (images - mean) / (spread if spread > 0 else 1.0)
     place = {int(t): i for i, t in enumerate(slices)}
     shapes = {place[t]: signed_distance(mask, frame, place[t]) for t, mask in drawn.items() if t in place}
     empty = [place[t] for t in absent if t in place and t not in drawn]
@@ -79,6 +82,7 @@ def build_stack(
     return MuscleStack(
         frame=frame,
         images=images,
+        inside=inside,
         known=shapes | {i: np.full(images.shape[1:], FAR, np.float32) for i in empty},
         between=between,
         gap=nearest / (frame.step[0] * spacing[0] * images.shape[1]),

@@ -1,0 +1,77 @@
+"""The result of a run: the label map on the full grid, and what is to be said of it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import numpy as np
+
+from MusclePropLib import __version__
+from MusclePropLib.core.assemble import assemble
+from MusclePropLib.core.guided.muscle import MuscleWork
+from MusclePropLib.core.guided.run import Run
+from MusclePropLib.core.outcome import NO_WEIGHTS, MuscleOutcome, Propagation
+from MusclePropLib.core.priors.stack import INTERPOLATED
+from MusclePropLib.core.progress import peak_memory_mb
+
+
+def result_of(run: Run) -> Propagation:
+    """Put the chosen candidates of all muscles together."""
+    with run.progress.stage("finish", "Writing the full resolution"):
+        labels = assemble([work.placed() for work in run.works], run.annotations, run.positions)
+        confidence = np.stack([_confidence(work, run) for work in run.works]).astype(np.float32)
+        outcomes = [_outcome(work, run, labels) for work in run.works]
+    return Propagation(
+        labels=labels,
+        annotations=run.annotations,
+        confidence=confidence,
+        muscles=outcomes,
+        next_slice=next_slice(run),
+        seconds=run.progress.seconds | {"total": run.progress.elapsed},
+        peak_memory_mb=peak_memory_mb(),
+        provenance={
+            "version": __version__,
+            "weights": NO_WEIGHTS if run.settings.method == "interpolation" else run.warm.checksum,
+            "settings": asdict(run.settings),
+        },
+    )
+
+
+def next_slice(run: Run) -> int | None:
+    """The slice with the largest expected area of disagreement over all muscles; None when all are known."""
+    doubt = np.zeros(len(run.slices))
+    for work in run.works:
+        areas = (work.candidates[work.chosen] > 0).sum(axis=(1, 2)) * work.stack.frame.step[0] ** 2
+        errors = work.errors(work.chosen) if work.trusts else work.reach / max(work.reach.max(), 1e-6)
+        doubt += errors * areas * work.placed().valid
+    return int(run.slices[np.argmax(doubt)]) if doubt.any() else None
+
+
+def _confidence(work: MuscleWork, run: Run) -> np.ndarray:
+    """Expected Dice (slices,): 1 where known, nan where nothing can tell."""
+    every = np.arange(len(run.positions))
+    if work.chosen not in work.trusts:
+        return np.where(np.isin(every, [*work.annotation.drawn, *work.annotation.absent]), 1.0, np.nan)
+    return 1 - np.interp(every, run.slices, work.errors(work.chosen))
+
+
+def _outcome(work: MuscleWork, run: Run, labels: np.ndarray) -> MuscleOutcome:
+    counts = np.array([np.count_nonzero(plane == work.index + 1) for plane in labels])
+    for t, mask in work.annotation.drawn.items():
+        counts[t] = np.count_nonzero(mask)
+    return MuscleOutcome(
+        name=work.annotation.name,
+        method=work.chosen,
+        estimate=work.estimate(work.chosen),
+        fill_estimate=work.estimate(INTERPOLATED),
+        volume_ml=float(counts @ _voxel_ml(run)),
+        drawn_slices=work.annotation.drawn_slices,
+    )
+
+
+def _voxel_ml(run: Run) -> np.ndarray:
+    """Millilitres (slices,) of one voxel, by the true distance of tracked frames where there are poses."""
+    geometry = run.volume.geometry
+    if run.volume.positions is None:
+        return np.full(len(run.positions), geometry.voxel_ml)
+    return geometry.voxel_ml * np.gradient(run.positions) / geometry.spacing[0]

@@ -1,0 +1,170 @@
+"""One propagation from its drafts to its best candidates."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from MusclePropLib.core.annotations import Annotations
+from MusclePropLib.core.assemble import assemble
+from MusclePropLib.core.device import choose_device
+from MusclePropLib.core.guided import bundled
+from MusclePropLib.core.guided.hidden import hidden_tasks
+from MusclePropLib.core.guided.muscle import NETWORK, MuscleWork
+from MusclePropLib.core.guided.others import others_distance
+from MusclePropLib.core.guided.tuning import Tuning
+from MusclePropLib.core.network import Network
+from MusclePropLib.core.outcome import Settings
+from MusclePropLib.core.priors.stack import build_stack
+from MusclePropLib.core.progress import Progress
+from MusclePropLib.core.volumes import Volume
+
+WORKING_SPACING = 0.5
+"""Slices closer together (mm) are worked on only every so often, and interpolated between."""
+
+STEPS, WARM_STEPS = 60, 20
+"""Fine-tuning steps of each network: from the pretrained weights, and from the last round's networks."""
+
+RESERVE = 3.0
+"""Seconds kept for the label map on the full grid, besides twice the time that a correction took."""
+
+PREVIEW_VOXELS = 24_000_000
+"""A preview of a larger grid takes every second, third ... row and column."""
+
+
+@dataclass
+class WarmState:
+    """What a worker keeps between propagations: the pretrained network, and the last volume's tuned networks."""
+
+    weights: str = ""
+    network: Network | None = None
+    checksum: str = ""
+    volume: str = ""
+    tuning: Tuning | None = None
+
+
+class Run:
+    """The stages of one propagation, in order: `draft`, `judge`, `network`; each shows what it found as a preview."""
+
+    def __init__(
+        self, volume: Volume, annotations: Annotations, settings: Settings, progress: Progress, warm: WarmState
+    ) -> None:
+        self.volume, self.annotations = volume, annotations
+        self.settings, self.progress, self.warm = settings, progress, warm
+        self.positions = np.asarray(volume.slice_positions(), float)
+        self.slices = working_slices(self.positions, _all_known(annotations))
+        self.works: list[MuscleWork] = []
+        self._shown = -1.0
+        self._fingerprint = _fingerprint(volume.array)
+
+    def draft(self) -> None:
+        """Every muscle's priors, and the first preview from them."""
+        with self.progress.stage("draft", "Following the muscles from slice to slice"):
+            for index, muscle in enumerate(self.annotations.muscles):
+                stack = build_stack(*self._grid(), muscle.drawn, muscle.absent, self.slices)
+                self.works.append(MuscleWork(index, muscle, stack, self.positions))
+                self.progress.check()
+            self._preview()
+
+    def judge(self) -> None:
+        """Hide each drawn slice in turn to learn which draft to trust."""
+        with self.progress.stage("judge", "Testing on your own slices"):
+            for work in self.works:
+                muscle = work.annotation
+                for task in hidden_tasks(*self._grid(), muscle.drawn, muscle.absent, self.slices, work.index):
+                    work.tasks.append(task)
+                    if not self.progress.check():
+                        break
+                work.score_drafts()
+                if self.progress.check():
+                    work.add_walk()
+            for work in self.works:
+                for task in work.tasks:
+                    task.others = others_distance(work, self.works, task)
+            self._choose()
+            self._preview()
+
+    def network(self) -> None:
+        """The network's correction: first as pretrained, then fine-tuned on the drawn slices while there is time."""
+        with self.progress.stage("network", "Loading the network"):
+            tuning, steps = self._networks()
+        with self.progress.stage("correct", "Correcting with the network"):
+            cost = self._correct(tuning)
+        reserve = 2 * cost + RESERVE
+
+        def go_on() -> bool:
+            return self.progress.check() and self.progress.left() > reserve
+
+        if any(work.tasks for work in self.works) and go_on():
+            with self.progress.stage("tune", "Learning from your slices"):
+                tuning.tune(self.works, steps, self.settings.seed, go_on, self._tell)
+            with self.progress.stage("correct", "Correcting with the fine-tuned network"):
+                self._correct(tuning)
+        self.warm.tuning, self.warm.volume = tuning, self._fingerprint
+
+    def _grid(self) -> tuple[np.ndarray, np.ndarray, tuple[float, float]]:
+        return self.volume.array, self.positions, self.volume.geometry.spacing[1:]
+
+    def _networks(self) -> tuple[Tuning, int]:
+        """The networks to go on from, and how many steps they are worth."""
+        device = choose_device(self.settings.device)
+        warm = self.warm
+        if warm.network is None or warm.weights != self.settings.weights:
+            warm.network, warm.checksum = bundled.pretrained(self.settings.weights, self.settings.seed)
+            warm.weights, warm.tuning = self.settings.weights, None
+        if warm.tuning is not None and warm.tuning.device == device and warm.volume == self._fingerprint:
+            return copy.deepcopy(warm.tuning), WARM_STEPS
+        return Tuning.of(warm.network, device), STEPS
+
+    def _correct(self, tuning: Tuning) -> float:
+        """Give every muscle the network's candidates, choose anew and show; answers the seconds it took."""
+        began = self.progress.elapsed
+        for work in self.works:
+            tuning.correct(work, self.works)
+            self.progress.check()
+        self._choose()
+        self._preview()
+        return self.progress.elapsed - began
+
+    def _tell(self, done: int, steps: int, seconds: float, loss: float) -> None:
+        left = min(seconds / done * (steps - done), max(self.progress.left(), 0.0))
+        self.progress.send("progress", fraction=done / steps, seconds_left=left, loss=loss, estimate=self._estimates())
+
+    def _choose(self) -> None:
+        for work in self.works:
+            work.choose(insist_on_network=self.settings.method == NETWORK)
+
+    def _estimates(self) -> dict[str, float]:
+        return {w.annotation.name: w.estimate(w.chosen) for w in self.works}
+
+    def _preview(self) -> None:
+        """Show the present choice, unless what was shown before promised more."""
+        promise = float(np.nan_to_num(np.mean(list(self._estimates().values()))))
+        if promise < self._shown:
+            return
+        self._shown = promise
+        step = max(1, int(np.ceil(np.sqrt(np.prod(self.annotations.shape, dtype=float) / PREVIEW_VOXELS))))
+        labels = assemble([w.placed() for w in self.works], self.annotations, self.positions, step)
+        method = {w.annotation.name: w.chosen for w in self.works}
+        self.progress.send("preview", labels=labels, strides=[1, step, step], estimate=self._estimates(), method=method)
+
+
+def working_slices(positions: np.ndarray, known: Sequence[int]) -> np.ndarray:
+    """Slices to work on: all of them, or thinned to WORKING_SPACING with the known, the first and the last kept."""
+    spacing = float(np.median(np.abs(np.diff(positions))))
+    stride = max(1, int(WORKING_SPACING / spacing)) if spacing > 0 else 1
+    return np.unique(np.concatenate([np.arange(0, len(positions), stride), known, [len(positions) - 1]]).astype(int))
+
+
+def _all_known(annotations: Annotations) -> list[int]:
+    return sorted({t for m in annotations.muscles for t in [*m.drawn, *m.absent]})
+
+
+def _fingerprint(array: np.ndarray) -> str:
+    """Tells one volume from another by some thousands of its voxels."""
+    sample = np.ascontiguousarray(array[:: max(1, len(array) // 16), ::8, ::8])
+    return f"{array.shape} {hashlib.sha256(sample.tobytes()).hexdigest()}"
