@@ -10,9 +10,14 @@ from small_files import write_case
 from MusclePropLib import cli
 from MusclePropLib.core.weights import load_weights
 
-QUICK = (
-    "--size 16x16 --spacing 0.4 --slices 3 --base-maps 4 --levels 2 --steps 2 --validate-every 1 --device cpu".split()
-)
+QUICK = ["--size", "16x16", "--spacing", "0.4", "--slices", "3", "--base-maps", "4", "--levels", "2", "--device", "cpu"]
+QUICK += ["--steps", "2", "--validate-every", "1"]
+
+
+@pytest.fixture(autouse=True)
+def torchs_own_folder(monkeypatch, tmp_path):
+    """Torch makes a folder for its compiler when the first optimiser is built, wanted or not."""
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "torch"))
 
 
 @pytest.fixture

@@ -9,54 +9,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from tiny_cohort import TINY, write_cohort
 
 from MusclePropLib.core.cohort.cases import find_cases, split_subjects
 from MusclePropLib.core.cohort.fit import fit, run_folder
-from MusclePropLib.core.cohort.frames import FrameGrid
-from MusclePropLib.core.cohort.prepared import Reading
-from MusclePropLib.core.cohort.settings import FitSettings
 from MusclePropLib.core.errors import InputError
-from MusclePropLib.core.geometry import Geometry
-from MusclePropLib.core.segmentation import segmentation_from_masks, write_segmentation
-from MusclePropLib.core.segments import Segment
-from MusclePropLib.core.volumes import Volume, write_volume
 from MusclePropLib.core.weights import load_weights
-
-TINY = FitSettings(
-    labels=("GM",),
-    variant="unet-s-r",
-    base_maps=4,
-    levels=2,
-    reading=Reading(FrameGrid(1.0, 24, 32), axis=0, complete=True),
-    slices=4,
-    steps=6,
-    validate_every=2,
-    patience=99,
-    learning_rate=5e-3,
-    device="cpu",
-)
-
-
-def write_case(folder, number):
-    """A bright and a middling ellipse that drift along the stack, in noise."""
-    rng = np.random.default_rng(number)
-    shape = (10, 24, 32)
-    t, rows, columns = np.ogrid[:10, :24, :32]
-    gm = (rows - 12 - rng.uniform(-1, 1)) ** 2 / 40 + (columns - 8 - 0.3 * t) ** 2 / 25 < 1
-    gl = (rows - 12) ** 2 / 30 + (columns - 24 + 0.2 * t) ** 2 / 16 < 1
-    image = 90 * gm + 45 * gl + rng.normal(60, 12, shape)
-    geometry = Geometry.from_spacing(shape, (1.0, 1.0, 1.0))
-    write_volume(folder / f"x{number}.nrrd", Volume(image.clip(0, 255).astype(np.uint8), geometry))
-    segments = [Segment("GM"), Segment("GL")]
-    write_segmentation(folder / f"x{number}.seg.nrrd", segmentation_from_masks([gm, gl], geometry, segments))
 
 
 @pytest.fixture(scope="module")
 def cases(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("cohort")
-    for number in range(5):
-        write_case(folder, number)
-    return folder
+    return write_cohort(tmp_path_factory.mktemp("cohort"))
 
 
 def train(cases, weights, settings=TINY, **options):
@@ -101,7 +64,7 @@ def test_a_killed_training_goes_on_from_its_checkpoint(cases, tmp_path):
     whole, killed = tmp_path / "whole.safetensors", tmp_path / "killed.safetensors"
     process = multiprocessing.get_context("spawn").Process(target=_train_for_ever, args=(cases, killed))
     process.start()
-    deadline = time.monotonic() + 50
+    deadline = time.monotonic() + 300
     while not (run_folder(killed) / "checkpoint.safetensors").is_file() and time.monotonic() < deadline:
         time.sleep(0.05)
     time.sleep(0.3)
@@ -128,7 +91,7 @@ def test_two_processes_give_the_curve_of_one(cases, tmp_path):
     for process in pair:
         process.start()
     for process in pair:
-        process.join(100)
+        process.join(300)
     assert [process.exitcode for process in pair] == [0, 0]
     for one, two in zip(curves(alone), curves(together), strict=True):
         for name in ("segmentation", "reconstruction"):

@@ -8,12 +8,15 @@ from pathlib import Path
 
 from MusclePropLib.core.cohort.cases import Case, Split
 from MusclePropLib.core.cohort.checkpoint import read_progress
+from MusclePropLib.core.cohort.evaluation import full_scores, predict
 from MusclePropLib.core.cohort.prepared import PreparedCase, prepare, usual_name
 from MusclePropLib.core.cohort.processes import Processes, device_of, joined
 from MusclePropLib.core.cohort.run import Material, OnEvent, Run, best_row
 from MusclePropLib.core.cohort.settings import FitResult, FitSettings
-from MusclePropLib.core.device import Plan, with_memory_fallback
+from MusclePropLib.core.device import Plan, choose_device, with_memory_fallback
 from MusclePropLib.core.errors import InputError
+from MusclePropLib.core.metrics import Scores
+from MusclePropLib.core.weights import load_weights
 
 
 def fit(
@@ -47,6 +50,20 @@ def fit(
         rows = _train(run, Plan(device_of(settings.device, processes), settings.slices), report)
     best = best_row(rows)
     return FitResult(best["dice"], best["step"], rows[-1]["step"], labels, weights)
+
+
+def evaluate(
+    weights: Path, cases: Sequence[Case], settings: FitSettings, cache: Path | None = None
+) -> dict[str, dict[str, Scores]]:
+    """Scores by case and label of trained weights on `cases`, none of whose annotation is used, on the working grid."""
+    network, metadata, _ = load_weights(weights)
+    network.to(choose_device(settings.device))
+    found = {}
+    for case in cases:
+        ready = prepare(case, settings.reading, cache or run_folder(weights) / "cache")
+        prediction = predict(network, ready.images, settings.slices, ready.step(settings.spacing))
+        found[case.name] = full_scores(prediction, ready, metadata["labels"], settings.reading.grid.spacing)
+    return found
 
 
 def run_folder(weights: Path) -> Path:

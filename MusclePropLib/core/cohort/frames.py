@@ -12,7 +12,7 @@ import numpy as np
 class FrameGrid:
     """Square pixels of `spacing` mm, `rows` x `columns` of them, about the middle of the frame."""
 
-    spacing: float = 0.6
+    spacing: float = 0.8
     rows: int = 128
     columns: int = 160
 

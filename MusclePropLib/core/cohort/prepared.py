@@ -10,14 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from MusclePropLib.core.annotations import (
-    NOT_MUSCLE,
-    NOT_MUSCLE_TAG,
-    SLICES_TAG,
-    extents,
-    parse_slices_tag,
-    sparse_axis,
-)
+from MusclePropLib.core.annotations import SLICES_TAG, axis_of_gaps, extents, is_not_muscle, parse_slices_tag
 from MusclePropLib.core.cohort.cases import Case
 from MusclePropLib.core.cohort.frames import FrameGrid
 from MusclePropLib.core.defaults import default_for_name
@@ -113,7 +106,7 @@ def _convert(case: Case, reading: Reading, folder: Path, on_event: Callable[[dic
     if lost > _LOST_SHARE:
         text = f"{case.name}: {lost:.0%} of what was drawn lies outside the working frame; give a larger --size"
         on_event({"event": "log", "level": "warning", "text": text})
-    muscles = [i for i, segment in enumerate(segmentation.segments) if not _is_not_muscle(segment)]
+    muscles = [i for i, segment in enumerate(segmentation.segments) if not is_not_muscle(segment.name, segment.tags)]
     names = [usual_name(segmentation.segments[i].name) for i in muscles]
     if len(set(names)) < len(names):
         raise InputError(f"{case.labels}: two segments of the same name ({', '.join(sorted(names))})")
@@ -167,7 +160,7 @@ def _write_bits(
 
 def _bit_numbers(segments: list[Segment]) -> list[int]:
     muscles = iter(range(MOST_SEGMENTS))
-    return [NOT_MUSCLE_BIT if _is_not_muscle(segment) else next(muscles) for segment in segments]
+    return [NOT_MUSCLE_BIT if is_not_muscle(segment.name, segment.tags) else next(muscles) for segment in segments]
 
 
 def _tagged_slices(segment: Segment, case: Case) -> tuple[int, set[int], set[int]] | None:
@@ -178,8 +171,10 @@ def _tagged_slices(segment: Segment, case: Case) -> tuple[int, set[int], set[int
 def _axis(segmentation: Segmentation, tags: list, wanted: int | None) -> tuple[int, np.ndarray]:
     """The slice axis of the stored arrays, and which slices along it each segment fills (segments, slices)."""
     profiles = [extents(segmentation.layers[s.layer], s.value) for s in segmentation.segments]
-    tagged = next((tag[0] for tag in tags if tag), None)
-    axis = wanted if wanted is not None else tagged if tagged is not None else sparse_axis(profiles)
+    named = {tag[0] for tag in tags if tag} | (set() if wanted is None else {wanted})
+    if len(named) > 1:
+        raise InputError(f"{segmentation.source}: drawn along another axis than that asked for (axes {sorted(named)})")
+    axis = named.pop() if named else axis_of_gaps(profiles)
     return axis, np.stack([profile[axis] for profile in profiles])
 
 
@@ -191,10 +186,6 @@ def _states(filled: np.ndarray, tags: list, complete: bool) -> tuple[np.ndarray,
             drawn[i] &= np.isin(np.arange(filled.shape[1]), list(tag[1]))
             known[i] = drawn[i] | np.isin(np.arange(filled.shape[1]), list(tag[2]))
     return drawn, known
-
-
-def _is_not_muscle(segment: Segment) -> bool:
-    return segment.name.strip().casefold() == NOT_MUSCLE.casefold() or segment.tags.get(NOT_MUSCLE_TAG) == "1"
 
 
 def _digest(case: Case, reading: Reading) -> str:

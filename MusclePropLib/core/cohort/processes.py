@@ -71,3 +71,8 @@ def device_of(name: str, processes: Processes) -> torch.device:
     if processes.size > 1 and name in ("auto", "cuda"):
         name = f"cuda:{torch.cuda.current_device()}" if torch.cuda.is_available() else "cpu"
     return choose_device(name)
+
+
+def leads() -> bool:
+    """Whether this process, of those that torchrun started, is the one to write and print."""
+    return os.environ.get("RANK", "0") == "0"

@@ -147,7 +147,7 @@ class Run:
             "labels": list(self.material.labels),
             "training cases": [case.case.name for case in self.material.training],
             "validation cases": [case.case.name for case in self.material.validation],
-            "initial weights": str(self.material.init or ""),
+            "initial weights": self.material.init.name if self.material.init else "",
         }
 
     def _metadata(self, row: dict) -> dict:
