@@ -39,9 +39,13 @@ def propagated_segmentation(
 
 
 def provenance(summary: Mapping[str, Any], muscle: int) -> str:
-    """JSON for a segment's tag: the run's provenance and that muscle's own outcome; without `|`, where Slicer cuts."""
+    """JSON for a segment's tag: the run's provenance, that muscle's own outcome and its confidence on each slice.
+
+    Without `|`, where Slicer cuts.
+    """
     outcome = dict(enumerate(summary.get("muscles", []))).get(muscle, {})
-    record = {"version": __version__, **summary.get("provenance", {}), "muscle": outcome}
+    confidence = dict(enumerate(summary.get("confidence", []))).get(muscle)
+    record = {"version": __version__, **summary.get("provenance", {}), "muscle": outcome, "confidence": confidence}
     return json.dumps(record, default=str).replace("|", "\\u007c")
 
 

@@ -1,0 +1,1 @@
+"""What is read off a segmentation: volumes, curves of cross-sectional areas, lengths, echo intensities, agreement."""
