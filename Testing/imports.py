@@ -9,22 +9,27 @@ QT = ("qt", "ctk", "PySide6", "PyQt5", "PyQt6", "qtpy")
 SLICER = ("slicer", "vtk", "MRMLCorePython", "SlicerApplication")
 TORCH = ("torch", "torchvision")
 
-# Arrows point one way: gui -> scene, jobs -> core. A layer may import its own modules and these.
+# Arrows point one way: gui -> scene, jobs -> core; report -> exchange -> core. A layer may import its own modules and
+# these.
 MAY_IMPORT = {
     "core": ("core",),
     "jobs": ("jobs", "core"),
     "scene": ("scene", "core"),
-    "gui": ("gui", "scene", "jobs", "core"),
-    "commands": ("commands", "jobs", "core"),
+    "exchange": ("exchange", "core"),
+    "report": ("report", "exchange", "core"),
+    "gui": ("gui", "scene", "jobs", "exchange", "report", "core"),
+    "commands": ("commands", "jobs", "exchange", "report", "core"),
 }
 NEVER = {
     "core": QT + SLICER,
     "jobs": QT + SLICER,
     "scene": QT,
+    "exchange": QT + TORCH + tuple(name for name in SLICER if name != "vtk"),
+    "report": QT + TORCH + tuple(name for name in SLICER if name != "vtk"),
     "gui": TORCH,
     "commands": QT + SLICER,
 }
-LOADED_AT_START = ("", "jobs", "scene", "gui", "commands")  # "": the package's own modules
+LOADED_AT_START = ("", "jobs", "scene", "exchange", "report", "gui", "commands")  # "": the package's own modules
 WORKER = f"{PACKAGE}.jobs.worker"  # computes, in a process of its own
 
 

@@ -37,6 +37,9 @@ PLANTED = [
     ("commands/a.py", "class A:\n    import torch", "loads torch at start"),
     ("cli.py", "try:\n    import torch\nexcept ImportError:\n    torch = None", "loads torch at start"),
     ("__init__.py", "from MusclePropLib.core.heavy import x", "loads torch at start"),
+    ("exchange/a.py", "import slicer", "exchange must not import slicer"),
+    ("exchange/a.py", "from MusclePropLib.report import x", "exchange must not import report"),
+    ("report/a.py", "from MusclePropLib.core.heavy import x", "loads torch at start"),
 ]
 
 
@@ -54,6 +57,8 @@ ALLOWED = [
     ("jobs/a.py", "def f():\n    from MusclePropLib.core.propagation import x"),
     ("scene/a.py", "import slicer\nimport vtk\nfrom MusclePropLib.core import light"),
     ("gui/a.py", "import qt\nfrom MusclePropLib.scene import a\nfrom MusclePropLib.jobs.runner import Runner"),
+    ("exchange/a.py", "import vtk\nfrom MusclePropLib.core import light"),
+    ("report/a.py", "from MusclePropLib.exchange import a"),
     ("commands/a.py", "def run():\n    import torch\n    from MusclePropLib.core.heavy import x"),
     ("commands/a.py", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from MusclePropLib.core import heavy"),
 ]

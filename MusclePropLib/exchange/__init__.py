@@ -1,0 +1,1 @@
+"""Results for other programs: surfaces, DICOM SEG, label maps with a legend, tables."""

@@ -1,0 +1,97 @@
+"""A result in the form that the ending of a file name asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from MusclePropLib.core.annotations import is_not_muscle
+from MusclePropLib.core.errors import InputError
+from MusclePropLib.core.files import replacing
+from MusclePropLib.core.measurements.recording import Recording, slice_axis
+from MusclePropLib.core.measurements.stack import Stack
+from MusclePropLib.core.measurements.tables import as_csv, slice_rows
+from MusclePropLib.core.segmentation import Segmentation, write_segmentation
+from MusclePropLib.core.volumes import Volume
+
+LABELS = (".seg.nrrd", ".nrrd", ".nii.gz", ".nii", ".mha")
+SURFACES = (".stl", ".obj")
+ENDINGS = (*LABELS, *SURFACES, ".dcm", ".csv")
+
+
+def ending(path: Path) -> str:
+    """The one of ENDINGS that the file has; InputError if none, or if there is no such folder."""
+    found = next((e for e in ENDINGS if path.name.lower().endswith(e)), None)
+    if found is None:
+        raise InputError(f"{path}: cannot write this kind of file; use one of {', '.join(ENDINGS)}")
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: there is no such folder")
+    return found
+
+
+def export(
+    path: Path,
+    segmentation: Segmentation,
+    measured: Callable[[], Recording],
+    volume: Volume | None = None,
+) -> list[Path]:
+    """Write the segmentation to `path`; returns the files written. Each is whole or not there.
+
+    Label maps other than `.seg.nrrd` come with a legend, NAME.csv, beside them: Dafne reads both and puts the masks in
+    place by the geometry. Surfaces are one file a muscle. `.dcm` refers to the DICOM series that `volume` was read
+    from. `.csv` is the curves of `measured()`.
+    """
+    kind = ending(path)
+    if kind == ".csv":
+        return [_write_text(path, as_csv(slice_rows(measured())))]
+    if kind in SURFACES:
+        return _write_surfaces(path, kind, segmentation, volume)
+    if kind == ".dcm":
+        from MusclePropLib.exchange.dicom_seg import write_dicom_seg
+
+        if volume is None:
+            raise InputError(f"{path}: DICOM SEG has to refer to the DICOM series; give it with --image")
+        write_dicom_seg(path, segmentation.resampled_to(volume.along(0).geometry), Path(volume.source))
+        return [path]
+    write_segmentation(path, segmentation)
+    return [path] if kind == ".seg.nrrd" else [path, _write_text(Path(f"{path}.csv"), legend(segmentation))]
+
+
+def legend(segmentation: Segmentation) -> str:
+    """Names of the label values in the form that Dafne reads: `Value,Label`, then a line for each."""
+    values = [s.value for s in segmentation.segments]
+    if len(set(values)) < len(values):
+        values = list(range(1, len(values) + 1))  # as `write_segmentation` numbers them
+    return as_csv({"Value": v, "Label": s.name} for v, s in zip(values, segmentation.segments, strict=True))
+
+
+def _write_surfaces(path: Path, kind: str, segmentation: Segmentation, volume: Volume | None) -> list[Path]:
+    from MusclePropLib.exchange.surfaces import surface, write_surface
+
+    if volume is not None:
+        segmentation = segmentation.resampled_to(volume.along(0).geometry)
+    axis = slice_axis(segmentation)
+    stack = Stack.of(segmentation.geometry.moved(axis), None if volume is None else volume.along(axis).positions)
+    segments = [s for s in segmentation.segments if not is_not_muscle(s.name, s.tags)]
+    written = []
+    for segment in segments:
+        try:
+            mesh = surface(np.moveaxis(segmentation.layers[segment.layer], axis, 0), segment.value, stack)
+        except ValueError as fault:
+            raise InputError(f"{segmentation.source}: segment '{segment.name}' is empty; it has no surface") from fault
+        name = f"{path.name[: -len(kind)]}-{_file_name(segment.name)}{kind}" if len(segments) > 1 else path.name
+        write_surface(path.with_name(name), mesh)
+        written.append(path.with_name(name))
+    return written
+
+
+def _file_name(name: str) -> str:
+    return "".join(c if c.isalnum() or c in "-_." else "_" for c in name)
+
+
+def _write_text(path: Path, text: str) -> Path:
+    with replacing(path) as part:
+        part.write_text(text, encoding="utf-8")
+    return path

@@ -1,0 +1,205 @@
+"""`muscleprop export`, read back by the libraries of the programs that the files are for."""
+
+import csv
+import io
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from results import write_result
+from small_files import GRID, SHAPE
+
+from MusclePropLib import cli
+from MusclePropLib.core.geometry import Geometry
+from MusclePropLib.core.segmentation import (
+    Segment,
+    Segmentation,
+    segmentation_from_labels,
+    write_segmentation,
+)
+from MusclePropLib.core.volumes import read_volume
+
+ROW, COLUMN = np.array([0.6, 0.8, 0.0]), np.array([0.0, 0.0, -1.0])
+NORMAL = np.cross(ROW, COLUMN)
+
+
+@pytest.fixture
+def result(tmp_path):
+    return write_result(tmp_path)
+
+
+def export(*arguments):
+    return cli.main(["export", *map(str, arguments)])
+
+
+def refused(capsys, *arguments):
+    assert export(*arguments) == 2
+    return capsys.readouterr().err
+
+
+def test_curves(result, tmp_path):
+    assert export(result[2], "-o", tmp_path / "curves.csv", "--image", result[0]) == 0
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "curves.csv").read_text())))
+    assert {row["muscle"] for row in rows} == {"GM", "GL"}
+    assert all(float(row["acsa_cm2"]) > 0 for row in rows)
+
+
+def ball(tmp_path, affine=None):
+    """A ball of 9 mm in a segmentation with one segment, on an oblique grid if an affine is given."""
+    geometry = (
+        Geometry.from_spacing((31, 42, 62), (0.7, 0.5, 0.35)) if affine is None else Geometry((31, 42, 62), affine)
+    )
+    centre = (np.array(geometry.shape) - 1) / 2
+    offset = (np.indices(geometry.shape) - centre[:, None, None, None]).reshape(3, -1)
+    distance = np.linalg.norm(geometry.affine[:3, :3] @ offset, axis=0).reshape(geometry.shape)
+    path = tmp_path / "ball.seg.nrrd"
+    labels = (distance <= 9).astype(np.uint8)
+    write_segmentation(path, segmentation_from_labels(labels, geometry, [Segment("GM", (0.8, 0.2, 0.2))]))
+    return path, geometry.affine[:3, :3] @ centre + geometry.affine[:3, 3]
+
+
+TURNED = np.array([[0.0, -0.5, 0.0, 12.0], [0.42, 0.0, 0.21, -7.0], [-0.56, 0.0, 0.28, 30.0], [0, 0, 0, 1.0]])
+
+
+@pytest.mark.parametrize("ending", [".stl", ".obj"])
+@pytest.mark.parametrize("affine", [None, TURNED, TURNED @ np.diag([-1, 1, 1, 1])])
+def test_surface_has_the_volume_and_stands_in_place(tmp_path, ending, affine):
+    """A positive volume means that all faces look outwards, on grids of either handedness."""
+    vtk = pytest.importorskip("vtk")
+    path, centre = ball(tmp_path, affine)
+    out = tmp_path / f"ball{ending}"
+    assert export(path, "-o", out) == 0
+    reader = vtk.vtkSTLReader() if ending == ".stl" else vtk.vtkOBJReader()
+    reader.SetFileName(str(out))
+    reader.Update()
+    mesh = reader.GetOutput()
+    signed = signed_volume(mesh)
+    assert signed == pytest.approx(4 / 3 * np.pi * 9**3, rel=0.02)
+    np.testing.assert_allclose(mesh.GetCenter(), centre, atol=0.2)
+    edges = vtk.vtkFeatureEdges()
+    edges.SetInputData(mesh)
+    edges.FeatureEdgesOff()
+    edges.ManifoldEdgesOff()
+    edges.Update()
+    assert edges.GetOutput().GetNumberOfCells() == 0, "the surface is closed"
+
+
+def signed_volume(mesh):
+    from vtk.util.numpy_support import vtk_to_numpy
+
+    points = vtk_to_numpy(mesh.GetPoints().GetData()).astype(float)
+    triangles = vtk_to_numpy(mesh.GetPolys().GetConnectivityArray()).reshape(-1, 3)
+    a, b, c = (points[triangles[:, i]] for i in range(3))
+    return np.einsum("ij,ij->i", a, np.cross(b, c)).sum() / 6
+
+
+def test_one_surface_per_muscle(result, tmp_path):
+    pytest.importorskip("vtk")
+    assert export(result[2], "-o", tmp_path / "leg.stl") == 0
+    assert sorted(p.name for p in tmp_path.glob("*.stl")) == ["leg-GL.stl", "leg-GM.stl"]
+
+
+def test_label_map_and_legend_for_dafne(tmp_path):
+    """Dafne matches the mask to the image by the geometry, and values to names by NAME.csv."""
+    labels = np.zeros(SHAPE, np.uint8)
+    labels[:, 2:6, 3:9], labels[:, 8:12, 3:9] = 1, 2
+    given = tmp_path / "given.seg.nrrd"
+    write_segmentation(given, segmentation_from_labels(labels, GRID, [Segment("GM"), Segment("Müller, left")]))
+    out = tmp_path / "masks.nii.gz"
+    assert export(given, "-o", out) == 0
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(sitk.ReadImage(str(out))), labels)
+    rows = list(csv.reader((tmp_path / "masks.nii.gz.csv").open(encoding="utf-8")))
+    assert rows == [["Value", "Label"], ["1", "GM"], ["2", "Müller, left"]]
+
+
+def test_overlap_cannot_be_a_label_map(result, tmp_path, capsys):
+    """The drawn GM and GL share voxels."""
+    assert "overlaps" in refused(capsys, result[2], "-o", tmp_path / "masks.nii.gz")
+    assert not list(tmp_path.glob("masks*"))
+
+
+# DICOM SEG
+
+
+def write_series(folder, frame_of_reference="1.2.7", count=5):
+    """An oblique ultrasound series, its files named against their order."""
+    pydicom = pytest.importorskip("pydicom")
+    folder.mkdir(exist_ok=True)
+    rng = np.random.default_rng(0)
+    for index in range(count):
+        data = pydicom.Dataset()
+        data.SOPClassUID, data.SOPInstanceUID = "1.2.840.10008.5.1.4.1.1.7", f"1.2.3.{index + 1}"
+        data.StudyInstanceUID, data.SeriesInstanceUID, data.Modality = "1.2.9", "1.2.3", "US"
+        data.PatientID, data.PatientName, data.PatientBirthDate, data.PatientSex = "7", "A^B", "", ""
+        data.StudyDate, data.StudyTime, data.StudyID, data.AccessionNumber = "20260101", "101010", "1", ""
+        data.ReferringPhysicianName, data.SeriesNumber, data.InstanceNumber = "", 4, index + 1
+        if frame_of_reference:
+            data.FrameOfReferenceUID, data.PositionReferenceIndicator = frame_of_reference, ""
+        data.Rows, data.Columns, data.SamplesPerPixel, data.PhotometricInterpretation = 6, 7, 1, "MONOCHROME2"
+        data.BitsAllocated, data.BitsStored, data.HighBit, data.PixelRepresentation = 8, 8, 7, 0
+        data.PixelSpacing, data.SliceThickness = [0.5, 0.25], 2.0
+        data.ImagePositionPatient = [float(v) for v in np.array([10.0, -20, 30]) + 2 * index * NORMAL]
+        data.ImageOrientationPatient = [*map(float, ROW), *map(float, COLUMN)]
+        data.PixelData = rng.integers(0, 255, (6, 7), np.uint8).tobytes()
+        data.file_meta = pydicom.dataset.FileMetaDataset()
+        data.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+        data.save_as(folder / f"{9 - index}.dcm", enforce_file_format=True)
+    return folder
+
+
+def drawn_on(series, tmp_path):
+    """Two overlapping segments on the grid of the series."""
+    geometry = read_volume(series).geometry
+    gm, gl = np.zeros(geometry.shape, np.uint8), np.zeros(geometry.shape, np.uint8)
+    gm[1:4, 1:4, 2:5], gl[2:, 3:5, 1:6] = 1, 2
+    terminology = "list~SCT^91723000^Anatomical Structure~FMA^45956^Medial head of gastrocnemius~^^~x~^^~^^"
+    segments = [Segment("GM", (0.8, 0.2, 0.2), {"TerminologyEntry": terminology}), Segment("GL", layer=1, value=2)]
+    path = tmp_path / "drawn.seg.nrrd"
+    write_segmentation(path, Segmentation(geometry, [gm, gl], segments))
+    return path, [gm == 1, gl == 2], geometry
+
+
+def test_dicom_seg_is_read_back_on_the_grid_of_the_series(tmp_path):
+    highdicom = pytest.importorskip("highdicom")
+    series = write_series(tmp_path / "series")
+    path, masks, geometry = drawn_on(series, tmp_path)
+    out = tmp_path / "seg.dcm"
+    assert export(path, "-o", out, "--image", series) == 0
+    seg = highdicom.seg.segread(out)
+    assert seg.FrameOfReferenceUID == "1.2.7" and seg.PatientID == "7"
+    assert [seg.get_segment_description(n).segment_label for n in (1, 2)] == ["GM", "GL"]
+    assert seg.get_segment_description(1).segmented_property_type.value == "45956"
+    volume = seg.get_volume()
+    for n, mask in enumerate(masks):
+        found = Geometry(volume.spatial_shape, volume.affine)
+        whole = Segmentation(found, [volume.array[..., n].astype(np.uint8)], [Segment("x")]).resampled_to(geometry)
+        np.testing.assert_array_equal(whole.mask(0), mask)
+
+
+def test_dicom_seg_of_another_grid_or_no_series(result, tmp_path, capsys):
+    pytest.importorskip("highdicom")
+    out = tmp_path / "seg.dcm"
+    assert "--image" in refused(capsys, result[2], "-o", out)
+    assert "not a DICOM series" in refused(capsys, result[2], "-o", out, "--image", result[0])
+    series = write_series(tmp_path / "series")
+    assert "different grids" in refused(capsys, result[2], "-o", out, "--image", series)
+    bare = write_series(tmp_path / "bare", frame_of_reference="")
+    path, *_ = drawn_on(bare, tmp_path)
+    assert "no frame of reference" in refused(capsys, path, "-o", out, "--image", bare)
+    assert not out.exists()
+
+
+# Faults
+
+
+def test_unknown_ending_folder_and_inputs(result, tmp_path, capsys):
+    assert "cannot write this kind of file" in refused(capsys, result[2], "-o", tmp_path / "leg.txt")
+    assert "no such folder" in refused(capsys, result[2], "-o", tmp_path / "none" / "leg.csv")
+    assert "overwrite an input" in refused(capsys, result[2], "-o", result[2])
+
+
+def test_an_empty_segment_has_no_surface(tmp_path, capsys):
+    pytest.importorskip("vtk")
+    path = tmp_path / "empty.seg.nrrd"
+    write_segmentation(path, Segmentation(GRID, [np.zeros(SHAPE, np.uint8)], [Segment("GM")]))
+    assert "'GM' is empty" in refused(capsys, path, "-o", tmp_path / "leg.stl")
