@@ -13,7 +13,9 @@ from MusclePropLib.core.annotations import Annotations
 from MusclePropLib.core.assemble import assemble
 from MusclePropLib.core.device import choose_device
 from MusclePropLib.core.guided import bundled
+from MusclePropLib.core.guided.copies import lesson_from_copies
 from MusclePropLib.core.guided.hidden import hidden_tasks
+from MusclePropLib.core.guided.inputs import Clip
 from MusclePropLib.core.guided.muscle import NETWORK, MuscleWork
 from MusclePropLib.core.guided.others import others_distance
 from MusclePropLib.core.guided.tuning import Tuning
@@ -28,6 +30,9 @@ WORKING_SPACING = 0.5
 
 STEPS, WARM_STEPS = 60, 20
 """Fine-tuning steps of each network: from the pretrained weights, and from the last round's networks."""
+
+FEW, LESSONS_FROM_COPIES = 2, 3
+"""With so few drawn slices, so many lessons are made from deformed copies of each."""
 
 RESERVE = 3.0
 """Seconds kept for the label map on the full grid, besides twice the time that a correction took."""
@@ -99,9 +104,9 @@ class Run:
         def go_on() -> bool:
             return self.progress.check() and self.progress.left() > reserve
 
-        if any(work.tasks for work in self.works) and go_on():
+        if go_on():
             with self.progress.stage("tune", "Learning from your slices"):
-                tuning.tune(self.works, steps, self.settings.seed, go_on, self._tell)
+                tuning.tune(self.works, self._copies(), steps, self.settings.seed, go_on, self._tell)
             with self.progress.stage("correct", "Correcting with the fine-tuned network"):
                 self._correct(tuning)
         self.warm.tuning, self.warm.volume = tuning, self._fingerprint
@@ -119,6 +124,18 @@ class Run:
         if warm.tuning is not None and warm.tuning.device == device and warm.volume == self._fingerprint:
             return copy.deepcopy(warm.tuning), WARM_STEPS
         return Tuning.of(warm.network, device), STEPS
+
+    def _copies(self) -> list[Clip]:
+        """Lessons from deformed copies for muscles with too few drawn slices to hide one between two others."""
+        rng = np.random.default_rng(self.settings.seed)
+        array, _, spacing = self._grid()
+        return [
+            lesson_from_copies(np.asarray(array[t]), mask, spacing, rng)
+            for work in self.works
+            if len(work.annotation.drawn) <= FEW
+            for t, mask in work.annotation.drawn.items()
+            for _ in range(LESSONS_FROM_COPIES)
+        ]
 
     def _correct(self, tuning: Tuning) -> float:
         """Give every muscle the network's candidates, choose anew and show; answers the seconds it took."""

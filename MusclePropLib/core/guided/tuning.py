@@ -43,12 +43,24 @@ class Tuning:
         """Both networks as copies of a pretrained one."""
         return cls([copy.deepcopy(network).to(device) for _ in range(FOLDS)], device)
 
-    def tune(self, works: Sequence[MuscleWork], steps: int, seed: int, go_on: Callable[[], bool], tell: Tell) -> None:
-        """Take `steps` steps with each network, in portions, as long as `go_on`; `tell` hears of each portion."""
+    def tune(
+        self,
+        works: Sequence[MuscleWork],
+        extra: Sequence[Clip],
+        steps: int,
+        seed: int,
+        go_on: Callable[[], bool],
+        tell: Tell,
+    ) -> None:
+        """Take `steps` steps with each network, in portions, as long as `go_on`; `tell` hears of each portion.
+
+        `extra` are lessons for both networks, besides the hidden slices of `works`.
+        """
         began = time.monotonic()
+        lessons = _lessons(works, extra)
         tuners = [
-            FineTuner(network, lessons, self.device, seed + fold)
-            for fold, (network, lessons) in enumerate(zip(self.networks, self._lessons(works), strict=True))
+            FineTuner(n, own, self.device, seed + i)
+            for i, (n, own) in enumerate(zip(self.networks, lessons, strict=True))
         ]
         self.tuned = True
         for done in range(PORTION, steps + 1, PORTION):
@@ -57,14 +69,6 @@ class Tuning:
             if not go_on():
                 return
             tell(done, steps, time.monotonic() - began, float(np.mean([tuner.loss for tuner in tuners])))
-
-    def _lessons(self, works: Sequence[MuscleWork]) -> list[list[Clip]]:
-        """The hidden slices of each fold as clips; a fold without any gets the other's."""
-        lessons: list[list[Clip]] = [[] for _ in range(FOLDS)]
-        for work in works:
-            for task in work.tasks:
-                lessons[fold_of(task, work)].append(task.clip(work.draft))
-        return [own or lessons[1 - fold] for fold, own in enumerate(lessons)]
 
     def correct(self, work: MuscleWork, works: Sequence[MuscleWork]) -> None:
         """Give the muscle its network candidate, with the hidden slices as judged by the other fold's network."""
@@ -82,3 +86,12 @@ class Tuning:
 def fold_of(task: HiddenTask, work: MuscleWork) -> int:
     """Neighbouring hidden slices of a muscle lie in different folds."""
     return (work.tasks.index(task) + work.index) % FOLDS
+
+
+def _lessons(works: Sequence[MuscleWork], extra: Sequence[Clip]) -> list[list[Clip]]:
+    """The lessons of each fold; a fold without any gets the other's."""
+    lessons = [list(extra) for _ in range(FOLDS)]
+    for work in works:
+        for task in work.tasks:
+            lessons[fold_of(task, work)].append(task.clip(work.draft))
+    return [own or lessons[1 - fold] for fold, own in enumerate(lessons)]

@@ -1,0 +1,122 @@
+"""The window that follows a muscle, distances, flow and the drafts made of them."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from MusclePropLib.core.priors import flow
+from MusclePropLib.core.priors.appearance import likelihood_ratio
+from MusclePropLib.core.priors.distance import interpolate, signed_distance
+from MusclePropLib.core.priors.frame import FAR, SIZE, frame_around
+from MusclePropLib.core.priors.stack import CARRIED, INTERPOLATED, build_stack
+from Testing.core.tubes import dice, tube
+
+
+def pasted(frame, fields, shape):
+    out = np.zeros(shape, bool)
+    for place, t in enumerate(frame.slices):
+        values, where = frame.paste(fields[place], place, shape[1:])
+        out[t][where] = values > 0
+    return out
+
+
+def disc(rows, columns, row, column, radius):
+    y, x = np.mgrid[:rows, :columns]
+    return (y - row) ** 2 + (x - column) ** 2 < radius**2
+
+
+@given(
+    row=st.floats(25, 95),
+    column=st.floats(25, 125),
+    radius=st.floats(8, 22),
+    stretch=st.sampled_from([0.5, 1.0, 2.0]),
+)
+def test_a_mask_survives_the_crop_and_the_way_back(row, column, radius, stretch):
+    mask = disc(120, 150, row, column, radius)
+    frame = frame_around({0: mask}, np.array([0]), np.zeros(1), (0.4, 0.4 * stretch))
+    back = pasted(frame, [signed_distance(mask, frame, 0)], (1, 120, 150))[0]
+    assert dice(back, mask) > 0.97
+
+
+def test_the_window_is_square_in_millimetres_and_follows_the_drift():
+    first, last = disc(100, 100, 30, 30, 10), disc(100, 100, 60, 70, 10)
+    frame = frame_around({0: first, 4: last}, np.arange(5), np.arange(5.0), (0.5, 0.25))
+    assert frame.step[0] * 0.5 == pytest.approx(frame.step[1] * 0.25)
+    assert frame.centres[2] == pytest.approx([45, 50], abs=0.6)
+
+
+def test_a_field_moves_between_windows_of_one_slice():
+    mask = disc(100, 100, 50, 45, 12)
+    small = frame_around({0: mask}, np.array([0]), np.zeros(1), (1, 1))
+    large = frame_around({0: disc(100, 100, 55, 50, 20)}, np.array([0]), np.zeros(1), (1, 1))
+    moved = large.transfer(signed_distance(mask, small, 0), 0, small, 0)
+    direct = signed_distance(mask, large, 0)
+    near = np.abs(direct) < 4
+    assert np.abs(moved - direct)[near].max() < 0.5
+
+
+def test_outside_the_slice_is_known():
+    mask = disc(40, 40, 4, 20, 6)
+    frame = frame_around({0: mask}, np.array([0]), np.zeros(1), (1, 1))
+    inside = frame.inside(0, (40, 40))
+    assert not inside[0].any() and inside[SIZE // 2, SIZE // 2]
+
+
+def test_interpolation_is_linear_in_millimetres():
+    fields = {0: np.zeros((2, 2), np.float32), 2: np.ones((2, 2), np.float32)}
+    assert interpolate(fields, [0, 1, 2], np.array([0.0, 3.0, 4.0]))[1] == pytest.approx(0.75)
+
+
+def test_flow_follows_a_shift():
+    image, mask = tube(slices=7, drift=(1.0, 2.0))
+    flows = flow.neighbour_flows(image)
+    coordinates = flow.carried_coordinates(0, 6, flows)
+    carried = flow.carry(mask[0].astype(np.float32), coordinates)
+    assert dice(carried[6] > 0.5, mask[6]) > 0.85
+    assert dice(mask[0], mask[6]) < 0.6
+
+
+def test_carrying_back_and_forth_returns():
+    image, _ = tube(slices=5, drift=(1.0, 1.0))
+    flows = flow.neighbour_flows(image)
+    there, back = flow.carried_coordinates(0, 4, flows)[-1], flow.carried_coordinates(4, 0, flows)[-1]
+    grid = flow.carried_coordinates(0, 0, flows)[0]
+    middle = (slice(20, 45), slice(22, 48))
+    moved_there = (there - grid)[middle].mean(axis=(0, 1))
+    moved_back = (back - grid)[middle].mean(axis=(0, 1))
+    assert moved_there == pytest.approx(-moved_back, abs=0.7)
+
+
+def test_drafts_honour_drawn_and_absent_slices():
+    image, mask = tube(slices=15)
+    stack = build_stack(
+        image, np.arange(15) * 2.0, (0.5, 0.5), {3: mask[3], 9: mask[9]}, frozenset({12}), np.arange(15)
+    )
+    assert list(stack.possible) == [True] * 12 + [False] * 3
+    for draft in stack.drafts.values():
+        found = pasted(stack.frame, draft, mask.shape)
+        assert dice(found[3], mask[3]) > 0.96 and dice(found[6], mask[6]) > 0.85
+        assert 0 < found[11].sum() < found[10].sum() < found[9].sum(), "tapers to where it is absent"
+        assert not found[12:].any()
+
+
+def test_beyond_the_last_drawn_slice_only_the_image_moves_the_mask():
+    image, mask = tube(slices=12, drift=(1.5, 0.0))
+    stack = build_stack(image, np.arange(12.0), (0.5, 0.5), {0: mask[0], 4: mask[4]}, frozenset(), np.arange(12))
+    score = {name: dice(pasted(stack.frame, d, mask.shape)[10], mask[10]) for name, d in stack.drafts.items()}
+    assert score[CARRIED] > score[INTERPOLATED]
+
+
+def test_grey_levels_tell_inside_from_outside():
+    image, mask = tube()
+    stack = build_stack(image, np.arange(13.0), (0.5, 0.5), {0: mask[0], 12: mask[12]}, frozenset(), np.arange(13))
+    ratio = likelihood_ratio(stack.images, stack.known)
+    truth = np.stack([stack.frame.sample(m, i) for i, m in enumerate(mask)])
+    assert (ratio[truth > 0.9] > 0).mean() > 0.9 and (ratio[truth < 0.1] < 0).mean() > 0.9
+
+
+def test_an_empty_part_of_a_slice_is_far():
+    mask = disc(60, 60, 30, 30, 8)
+    frame = frame_around({0: mask}, np.array([0]), np.zeros(1), (1, 1))
+    assert (signed_distance(np.zeros_like(mask), frame, 0) == FAR).all()

@@ -1,0 +1,175 @@
+"""Propagation as users rely on it: their slices, their absences, their time."""
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from MusclePropLib.core.annotations import Annotations, MuscleAnnotation
+from MusclePropLib.core.errors import InputError
+from MusclePropLib.core.guided.run import working_slices
+from MusclePropLib.core.propagation import Cancelled, Settings, WarmState, propagate
+from Testing.core.tubes import annotate, dice, tube, volume_of
+
+DRAFTS_ONLY = Settings(method="interpolation")
+UNTRAINED = Settings(weights="none", time_limit=60)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_drawn_slices_come_back_voxel_for_voxel(data):
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**31)))
+    shape = tuple(data.draw(st.tuples(st.integers(2, 9), st.integers(9, 40), st.integers(9, 40))))
+    image = rng.integers(0, 255, shape).astype(data.draw(st.sampled_from([np.uint8, np.int16, np.float32])))
+    muscles = []
+    for name in ("GM", "SOL")[: data.draw(st.integers(1, 2))]:
+        slices = data.draw(st.sets(st.integers(0, shape[0] - 1), min_size=1, max_size=4))
+        masks = {t: rng.random(shape[1:]) < rng.uniform(0.02, 0.6) for t in slices}
+        muscles.append(MuscleAnnotation(name, {t: m for t, m in masks.items() if m.any()} or {0: ~masks.popitem()[1]}))
+    result = propagate(volume_of(image), Annotations(shape, muscles), DRAFTS_ONLY)
+    assert result.labels.shape == shape and result.labels.dtype == np.uint8
+    for index, muscle in enumerate(muscles):
+        for t, drawn in muscle.drawn.items():
+            assert (result.mask(index)[t] == drawn).all()
+
+
+def test_it_follows_the_muscle_and_expects_to():
+    image, mask = tube()
+    result = propagate(volume_of(image), annotate({"SOL": mask}, [0, 6, 12]), DRAFTS_ONLY)
+    assert dice(result.mask(0), mask) > 0.93
+    outcome = result.muscles[0]
+    assert outcome.estimate >= outcome.fill_estimate
+    assert outcome.volume_ml == pytest.approx(result.mask(0).sum() * 2.0 * 0.25 / 1000)
+    assert result.confidence.shape == (1, 13) and result.confidence[0, 6] == 1 > result.confidence[0, 3]
+    assert result.next_slice not in (None, 0, 6, 12)
+
+
+def test_an_untrained_network_changes_nothing():
+    image, mask = tube()
+    annotations = annotate({"SOL": mask}, [0, 6, 12])
+    stop_before_tuning = iter([""] * 1000)
+    seen = []
+
+    def control():
+        return "stop" if "correct" in seen else next(stop_before_tuning)
+
+    def on_event(event):
+        if event["event"] == "stage":
+            seen.append(event["name"])
+
+    with_network = propagate(
+        volume_of(image), annotations, Settings(weights="none", method="network"), on_event, control
+    )
+    without = propagate(volume_of(image), annotations, DRAFTS_ONLY)
+    assert with_network.muscles[0].method == "network"
+    assert (with_network.labels == without.labels).mean() > 0.9999
+
+
+def test_the_same_seed_gives_the_same_result():
+    image, mask = tube(slices=7, rows=40, columns=44, centre=(18.0, 20.0), radius=7.0)
+    annotations = annotate({"SOL": mask}, [0, 3, 6])
+    runs = [propagate(volume_of(image), annotations, UNTRAINED) for _ in range(2)]
+    assert (runs[0].labels == runs[1].labels).all()
+    assert (runs[0].confidence == runs[1].confidence).all()
+
+
+def test_muscles_do_not_overlap_and_respect_each_other_and_what_is_not_muscle():
+    image, one = tube(centre=(20.0, 20.0), drift=(0, 0.3))
+    _, two = tube(centre=(40.0, 40.0), drift=(0, -0.3))
+    two &= ~one
+    nothing = np.zeros(one.shape[1:], bool)
+    nothing[:12] = True
+    annotations = annotate({"GM": one, "SOL": two}, {"GM": [0, 12], "SOL": [0, 6, 12]}, not_muscle={5: nothing})
+    result = propagate(volume_of(image), annotations, DRAFTS_ONLY)
+    assert not (result.mask(0) & result.mask(1)).any()
+    assert not (result.mask(0)[6] & two[6]).any(), "GM is unknown on slice 6, but SOL is drawn there"
+    assert not result.labels[5][nothing].any()
+
+
+def test_drawn_masks_that_overlap_are_both_kept():
+    image, one = tube()
+    two = np.roll(one, 5, axis=2)
+    annotations = annotate({"GM": one, "SOL": two}, [0, 12])
+    result = propagate(volume_of(image), annotations, DRAFTS_ONLY)
+    assert (result.mask(0)[0] == one[0]).all() and (result.mask(1)[0] == two[0]).all()
+
+
+def test_absent_slices_stay_empty():
+    image, mask = tube(slices=15)
+    annotations = annotate({"GM": mask}, [2, 6])
+    annotations.muscles[0].absent = frozenset({10})
+    result = propagate(volume_of(image), annotations, DRAFTS_ONLY)
+    assert not result.mask(0)[10:].any() and result.mask(0)[8].any()
+
+
+def test_one_drawn_slice_is_enough():
+    image, mask = tube(slices=7)
+    result = propagate(volume_of(image), annotate({"SOL": mask}, [3]), UNTRAINED)
+    assert dice(result.mask(0), mask) > 0.8
+    assert np.isnan(result.muscles[0].estimate) and result.summary()["muscles"][0]["estimate"] is None
+
+
+def test_every_preview_promises_at_least_as_much_as_the_one_before():
+    image, mask = tube()
+    events = []
+    propagate(volume_of(image), annotate({"SOL": mask}, [0, 6, 12]), UNTRAINED, events.append)
+    promises = [e["estimate"]["SOL"] for e in events if e["event"] == "preview"][1:]
+    assert promises == sorted(promises) and len(promises) > 1
+    fractions = [e["fraction"] for e in events if e["event"] == "progress"]
+    assert fractions == sorted(fractions) and 0 < fractions[-1] <= 1
+
+
+def test_cancel_raises_and_stop_keeps_the_best():
+    image, mask = tube()
+    annotations = annotate({"SOL": mask}, [0, 6, 12])
+    with pytest.raises(Cancelled):
+        propagate(volume_of(image), annotations, UNTRAINED, control=lambda: "cancel")
+    result = propagate(volume_of(image), annotations, UNTRAINED, control=lambda: "stop")
+    assert dice(result.mask(0), mask) > 0.9
+
+
+def test_a_second_round_goes_on_from_the_first():
+    image, mask = tube(slices=9)
+    warm = WarmState()
+    annotations = annotate({"SOL": mask}, [0, 8])
+    steps = []
+    for more in ([], [4]):
+        annotations.muscles[0].drawn |= {t: mask[t] for t in more}
+        events = []
+        result = propagate(volume_of(image), annotations, UNTRAINED, events.append, warm=warm)
+        steps.append(sum(e["event"] == "progress" for e in events))
+    assert (result.mask(0)[4] == mask[4]).all()
+    assert 0 < steps[1] < steps[0]
+    other = propagate(volume_of(image + 1), annotations, UNTRAINED, events.append, warm=warm)
+    assert other.labels.any() and len(events) > steps[0], "another volume starts from the pretrained network"
+
+
+def test_tracked_positions_set_the_volume():
+    image, mask = tube(slices=9)
+    positions = np.cumsum([0, 1, 1, 1, 1, 3, 3, 3, 3]).astype(float)
+    uneven = propagate(volume_of(image, positions=positions), annotate({"SOL": mask}, [0, 4, 8]), DRAFTS_ONLY)
+    even = propagate(volume_of(image), annotate({"SOL": mask}, [0, 4, 8]), DRAFTS_ONLY)
+    areas = uneven.mask(0).sum(axis=(1, 2)) * 0.25
+    assert uneven.muscles[0].volume_ml == pytest.approx(areas @ np.gradient(positions) / 1000)
+    assert uneven.muscles[0].volume_ml != pytest.approx(even.muscles[0].volume_ml, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda a: a.muscles[0].drawn.clear(), "no slice is drawn"),
+        (lambda a: setattr(a, "shape", (13, 60, 71)), "has a mask of another size"),
+        (lambda a: a.muscles[0].drawn.update({99: np.ones((60, 70), bool)}), "outside the volume"),
+    ],
+)
+def test_unusable_annotations_are_named(change, sentence):
+    image, mask = tube()
+    annotations = annotate({"SOL": mask}, [0, 6])
+    change(annotations)
+    with pytest.raises(InputError, match=sentence):
+        propagate(volume_of(image, source="scan.nrrd"), annotations, DRAFTS_ONLY)
+
+
+def test_close_slices_are_thinned_but_known_ones_kept():
+    assert list(working_slices(np.arange(20) * 0.1, [3, 7])) == [0, 3, 5, 7, 10, 15, 19]
+    assert len(working_slices(np.arange(20) * 1.0, [3])) == 20
