@@ -79,7 +79,7 @@ def as_json(recording: Recording) -> dict[str, Any]:
 def describe(rows: list[Mapping[str, Any]]) -> str:
     """The figures as a short text; the volumes by spline and cones beside the segmented one of the same range."""
     lines = [
-        f"{'muscle':<24}{'volume':>11}{'95 % interval':>18}{'largest ACSA':>21}{'length':>10}{'echo':>13}",
+        f"{'muscle':<24}{'volume':>11}{'to be expected':>20}{'largest ACSA':>21}{'length':>10}{'echo':>13}",
         *(_line(row) for row in rows),
     ]
     compared = [row for row in rows if row["spline_volume_ml"] is not None]
@@ -94,9 +94,9 @@ def describe(rows: list[Mapping[str, Any]]) -> str:
 
 
 def _line(row: Mapping[str, Any]) -> str:
-    low, high = row["volume_low95_ml"], row["volume_high95_ml"]
+    low, high = row["volume_low_ml"], row["volume_high_ml"]
     between = "-" if low is None else f"{low:.1f} to {high:.1f} ml"
     mean, sd = row["echo_intensity_mean"], row["echo_intensity_sd"]
     echo = "-" if mean is None else f"{mean:.0f}" + ("" if sd is None else f" (SD {sd:.0f})")
     area = f"{row['max_acsa_cm2']:.2f} cm2 at {row['max_acsa_position_mm']:.0f} mm"
-    return f"{row['muscle']:<24}{row['volume_ml']:>8.1f} ml{between:>18}{area:>21}{row['length_mm']:>7.0f} mm{echo:>13}"
+    return f"{row['muscle']:<24}{row['volume_ml']:>8.1f} ml{between:>20}{area:>21}{row['length_mm']:>7.0f} mm{echo:>13}"

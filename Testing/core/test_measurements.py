@@ -18,7 +18,7 @@ from MusclePropLib.core.measurements.profile import profile
 from MusclePropLib.core.measurements.recording import measure
 from MusclePropLib.core.measurements.stack import Stack
 from MusclePropLib.core.measurements.tables import as_csv, muscle_rows, slice_rows
-from MusclePropLib.core.measurements.uncertainty import interval
+from MusclePropLib.core.measurements.uncertainty import expected_range
 from MusclePropLib.core.propagated import PROVENANCE_TAG, propagated_segmentation
 from MusclePropLib.core.segments import Segment, Segmentation, segmentation_from_labels
 from MusclePropLib.core.volumes import Volume
@@ -189,20 +189,20 @@ def propagated(dice=0.9):
     return propagated_segmentation(labels, given, geometry, summary)
 
 
-def test_tags_give_drawn_slices_estimate_and_interval():
+def test_tags_give_drawn_slices_estimate_and_range():
     (found,) = measure(propagated()).muscles
     assert found.known.drawn == (10, 40, 75) and found.known.absent == (0, 89)
     assert found.known.estimate == 0.9 and found.known.provenance["seed"] == 3
-    assert found.interval.low_ml < found.volume_ml < found.interval.high_ml
+    assert found.expected.low_ml < found.volume_ml < found.expected.high_ml
     drawn = list(found.known.drawn)
-    np.testing.assert_allclose(found.interval.low_mm2[drawn], found.areas_mm2[drawn])
+    np.testing.assert_allclose(found.expected.low_mm2[drawn], found.areas_mm2[drawn])
 
 
 @given(st.floats(0.3, 0.99), st.floats(0.001, 0.2))
-def test_less_confidence_is_a_wider_interval_within_the_limits_of_dice(dice, less):
+def test_less_confidence_is_a_wider_range_within_the_limits_of_dice(dice, less):
     stack, drawn = Stack.of(grid()), [10, 40, 75]
     areas = np.linspace(100, 2000, SHAPE[0])
-    wide, narrow = (interval(areas, np.full(SHAPE[0], d), drawn, stack) for d in (max(0.05, dice - less), dice))
+    wide, narrow = (expected_range(areas, np.full(SHAPE[0], d), drawn, stack) for d in (max(0.05, dice - less), dice))
     assert wide.high_ml - wide.low_ml > narrow.high_ml - narrow.low_ml
     assert (narrow.low_mm2 >= areas * dice / (2 - dice) - 1e-9).all()
     assert (narrow.high_mm2 <= areas * (2 - dice) / dice + 1e-9).all()
@@ -219,7 +219,7 @@ def test_slices_and_confidence_of_another_grid_are_not_used():
     volume = Volume(image, Geometry(image.shape, shifted))
     recording = measure(segmentation, volume)
     assert recording.muscles[0].known.drawn == (7, 37, 72)
-    assert recording.muscles[0].interval is None
+    assert recording.muscles[0].expected is None
     assert any("confidence" in w for w in recording.warnings)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from MusclePropLib.core.measurements.few_slices import cones_ml, spline_ml
 from MusclePropLib.core.measurements.profile import Profile
 from MusclePropLib.core.measurements.stack import Stack
-from MusclePropLib.core.measurements.uncertainty import Interval, interval
+from MusclePropLib.core.measurements.uncertainty import ExpectedRange, expected_range
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class MuscleMeasures:
     positions_mm: np.ndarray
     areas_mm2: np.ndarray
     centroids_mm: np.ndarray
-    interval: Interval | None
+    expected: ExpectedRange | None
     volume_ml: float
     spline_ml: float | None
     cones_ml: float | None
@@ -82,7 +82,7 @@ def measure_muscle(
         positions_mm=stack.positions,
         areas_mm2=areas,
         centroids_mm=_centroids(found, stack),
-        interval=None if confidence is None else interval(areas, confidence, drawn, stack),
+        expected=None if confidence is None else expected_range(areas, confidence, drawn, stack),
         volume_ml=stack.millilitres(areas),
         spline_ml=spline_ml(np.array(sorted(drawn)), areas[sorted(drawn)], stack),
         cones_ml=cones_ml(np.array(sorted(drawn)), areas[sorted(drawn)], stack),

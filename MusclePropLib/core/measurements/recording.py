@@ -121,5 +121,5 @@ def _gaps(known: Known) -> list[str]:
     elif len(known.drawn) == 1:
         gaps.append("drawn on one slice only, so no volume by spline or cones")
     if known.confidence is None:
-        gaps.append("no record of a propagation's confidence, so no uncertainty interval")
+        gaps.append("no record of a propagation's confidence, so no range to expect the truth in")
     return gaps

@@ -1,8 +1,11 @@
 """How far an area or a volume may be off, from the Dice expected on each slice.
 
-With Dice d between an area A and the true one B, their disagreement is (1 - d)(A + B), so that B lies between
-A d / (2 - d) and A (2 - d) / d whatever the shapes: these are the limits. Within them the two kinds of disagreement,
-too much here and too little there, mostly cancel. How much is left over is measured, not assumed: see ONE_SIDED.
+With Dice d between an area A and the true one B, their disagreement is (1 - d)(A + B), so B lies between A d / (2 - d)
+and A (2 - d) / d, whatever the shapes. These limits are not as wide as they look: on slices between drawn ones the root
+mean square of (A - B) / ((1 - d)(A + B)) was 0.69, for most of what disagrees is on one side, too much or too little.
+
+Tried on 22 muscles (three simulated calves, a tracked sweep and its reconstruction; 4 or 7 drawn slices): the range
+held the true volume of 19 and was on average 10 % wide to either side. It is a range to expect, and no 95 % interval.
 """
 
 from __future__ import annotations
@@ -13,16 +16,12 @@ import numpy as np
 
 from MusclePropLib.core.measurements.stack import Stack
 
-ONE_SIDED = 0.55
-"""Root mean square of (A - B) / ((1 - d)(A + B)) over slices between drawn ones."""
-
-Z = 1.96
-"""Standard deviations on either side that hold 95 % of a normal distribution."""
+LEAST_DICE = 0.01
 
 
 @dataclass(frozen=True, eq=False)
-class Interval:
-    """Areas (slices,) in mm2 and volumes in ml between which the truth is expected in 95 % of cases."""
+class ExpectedRange:
+    """Areas (slices,) in mm2 and volumes in ml between which the truth is to be expected."""
 
     low_mm2: np.ndarray
     high_mm2: np.ndarray
@@ -30,8 +29,10 @@ class Interval:
     high_ml: float
 
 
-def interval(areas_mm2: np.ndarray, confidence: np.ndarray, drawn: list[int], stack: Stack) -> Interval | None:
-    """The interval from `confidence` (slices,), the expected Dice; None where a slice with area has none.
+def expected_range(
+    areas_mm2: np.ndarray, confidence: np.ndarray, drawn: list[int], stack: Stack
+) -> ExpectedRange | None:
+    """The range from `confidence` (slices,), the expected Dice; None where a slice that is not empty has none.
 
     A drawn slice is taken as known. Errors between the same two drawn slices are taken as one error, for a contour
     that is carried wrongly stays wrong until the next drawn slice; errors of different gaps as independent.
@@ -40,12 +41,10 @@ def interval(areas_mm2: np.ndarray, confidence: np.ndarray, drawn: list[int], st
     dice[drawn] = 1.0
     if not np.isfinite(dice[areas_mm2 > 0]).all():
         return None
-    dice = np.clip(np.where(areas_mm2 > 0, dice, 1.0), 0.01, 1.0)
-    deviation = ONE_SIDED * 2.0 * (1.0 - dice) * areas_mm2
-    low = np.maximum(areas_mm2 - Z * deviation, areas_mm2 * dice / (2.0 - dice))
-    high = np.minimum(areas_mm2 + Z * deviation, areas_mm2 * (2.0 - dice) / dice)
+    dice = np.clip(np.where(areas_mm2 > 0, dice, 1.0), LEAST_DICE, 1.0)
+    low, high = areas_mm2 * dice / (2.0 - dice), areas_mm2 * (2.0 - dice) / dice
     volume = stack.millilitres(areas_mm2)
-    return Interval(
+    return ExpectedRange(
         low,
         high,
         volume - _over_gaps(areas_mm2 - low, drawn, stack),
