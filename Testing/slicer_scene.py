@@ -128,3 +128,12 @@ class Editor:
         array[index] = mask
         mode = self.logic.ModificationModeRemove if erase else self.logic.ModificationModeAdd
         self.logic.ModifySegmentByLabelmap(self.segmentation, segment_id, image, mode, False, False)
+
+
+def add_slice_views():
+    """The three slice nodes of Slicer's usual layout."""
+    slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(slicer.mrmlScene, True)
+    for name, orientation in (("Red", "Axial"), ("Green", "Coronal"), ("Yellow", "Sagittal")):
+        node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSliceNode", name)
+        node.SetLayoutName(name)
+        node.SetOrientation(orientation)

@@ -1,0 +1,34 @@
+"""Section *Volume and segmentation*."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from slicer.i18n import tr as _
+
+from MusclePropLib.gui.faults import guarded
+from MusclePropLib.gui.work import Work
+
+
+class SelectionSection:
+    """The selectors follow the parameter node by themselves; here are the button and the word of warning."""
+
+    def __init__(self, ui: Any, work: Work) -> None:
+        self._ui, self._work = ui, work
+        ui.createSegmentsButton.connect("clicked(bool)", guarded(work.create_segments))
+        ui.segmentationSelector.connect("nodeAddedByUser(vtkMRMLNode*)", guarded(work.take_volume))
+        work.changed.connect(self.update)
+        self.update()
+
+    def update(self) -> None:
+        """Show what is wrong with the choice, and whether segments can be made."""
+        choices = self._work.choices
+        volume = choices is not None and choices.volume is not None
+        self._ui.createSegmentsButton.enabled = volume
+        self._ui.createSegmentsButton.toolTip = (
+            _("Add the segments GM, GL and SOL with colours and terminology, on the grid of the volume")
+            if volume
+            else _("Choose a volume first")
+        )
+        self._ui.problemLabel.text = self._work.problem
+        self._ui.problemLabel.visible = bool(self._work.problem)

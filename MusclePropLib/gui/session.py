@@ -1,0 +1,187 @@
+"""One propagation after the other on the scene: start, follow, stop, cancel, accept, discard. Knows no widget."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+import numpy as np
+
+from MusclePropLib.core.errors import InputError
+from MusclePropLib.gui.signal import Signal
+from MusclePropLib.jobs.protocol import Event
+from MusclePropLib.jobs.runner import Runner
+from MusclePropLib.scene.annotations import Subject
+from MusclePropLib.scene.jobs import SceneJob, write_scene_job
+from MusclePropLib.scene.preview import Preview, preview_strides
+from MusclePropLib.scene.results import accept
+
+
+class Phase(Enum):
+    """Where the session stands."""
+
+    IDLE = 0
+    RUNNING = 1
+    STOPPING = 2
+    CANCELLING = 3
+    FINISHED = 4
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What the worker last told: `fraction` 0 to 1 and `seconds_left`, None while unknown; Dice expected per muscle."""
+
+    text: str = ""
+    fraction: float | None = None
+    seconds_left: float | None = None
+    estimate: Mapping[str, float] = field(default_factory=dict)
+
+
+class Session:
+    """Drives one worker through its `Runner`; `poll` is to be called every few hundredths of a second while busy.
+
+    `changed` is emitted when phase, progress or outcome have changed, `event` with every event of the worker.
+    """
+
+    def __init__(self, runner: Runner) -> None:
+        self.changed = Signal()
+        self.event = Signal()
+        self.phase = Phase.IDLE
+        self.progress = Progress()
+        self.failure: tuple[str, str] | None = None
+        self.summary: dict[str, Any] | None = None
+        self.job: SceneJob | None = None
+        self._runner = runner
+        self._labels: np.ndarray | None = None
+        self._preview: Preview | None = None
+        self._opacity, self._show_3d = 0.6, False
+
+    @property
+    def busy(self) -> bool:
+        """Whether a job is under way."""
+        return self._runner.busy
+
+    @property
+    def preview_node_id(self) -> str | None:
+        """ID of the preview's node while there is one."""
+        node = self._preview.node if self._preview else None
+        return node.GetID() if node else None
+
+    def warm_up(self) -> None:
+        """Start the worker ahead of the first job."""
+        self._runner.warm_up()
+
+    def start(self, subject: Subject, settings: Mapping[str, Any]) -> None:
+        """Send the subject to the worker; a result that was not accepted is given up. Raises InputError."""
+        job = write_scene_job(subject, settings)
+        self.discard()
+        self.job, self.failure, self.summary, self.progress = job, None, None, Progress()
+        self._preview = Preview(subject, job.segment_ids, self._opacity, self._show_3d)
+        self.phase = Phase.RUNNING
+        self._runner.submit(job.job)
+        self.changed.emit()
+
+    def poll(self) -> None:
+        """Take in what the worker has said since the last call."""
+        for event in self._runner.poll():
+            handler = getattr(self, f"_on_{event.name}", None)
+            if handler is not None and (self.job is None or event.job == self.job.job.id):
+                handler(event)
+            self.event.emit(event)
+            self.changed.emit()
+
+    def stop(self) -> None:
+        """Ask for the best result so far."""
+        if self.phase is Phase.RUNNING:
+            self.phase = Phase.STOPPING
+            self._runner.stop()
+            self.changed.emit()
+
+    def cancel(self) -> None:
+        """Give the job up; the preview goes at once."""
+        if self.phase in (Phase.RUNNING, Phase.STOPPING):
+            self.phase = Phase.CANCELLING
+            self._remove_preview()
+            self._runner.cancel()
+            self.changed.emit()
+
+    def accept(self, save_state: Callable[[], object]) -> list[str]:
+        """Write the result into the segments; returns their names. Raises InputError, and then keeps the result."""
+        if self._labels is None:
+            raise InputError("there is no result to accept")
+        names = accept(self.job.subject, self.job.segment_ids, self._labels, self.summary, save_state)
+        self._forget_result()
+        self.changed.emit()
+        return names
+
+    def discard(self) -> None:
+        """Give up a result that was not accepted, and its preview. A job under way goes on."""
+        if not self.busy:
+            self._forget_result()
+            self.changed.emit()
+
+    def drop(self) -> None:
+        """Give up whatever there is, for the nodes are about to go."""
+        if self.busy:
+            self.cancel()
+        else:
+            self.summary = None
+            self.discard()
+
+    def close(self) -> None:
+        """End the worker and leave nothing behind."""
+        self._runner.close()
+        self._forget_result()
+
+    def set_opacity(self, opacity: float) -> None:
+        """Of the preview, this one and the next ones; 0 to 1."""
+        self._opacity = opacity
+        if self._preview is not None:
+            self._preview.set_opacity(opacity)
+
+    def set_show_3d(self, show: bool) -> None:
+        """Whether previews have surfaces."""
+        self._show_3d = show
+        if self._preview is not None:
+            self._preview.set_show_3d(show)
+
+    def _on_stage(self, event: Event) -> None:
+        self.progress = Progress(event.data["text"], estimate=self.progress.estimate)
+
+    def _on_progress(self, event: Event) -> None:
+        told = event.data
+        estimate = told.get("estimate") or self.progress.estimate
+        self.progress = Progress(self.progress.text, told["fraction"], told.get("seconds_left"), estimate)
+
+    def _on_preview(self, event: Event) -> None:
+        if self.phase is not Phase.CANCELLING:
+            labels = np.load(self.job.job.folder / event.data["file"], mmap_mode="r", allow_pickle=False)
+            self._preview.show(labels, event.data["strides"])
+
+    def _on_result(self, event: Event) -> None:
+        # The runner has read and checked the file; it is only mapped here, for it may be larger than the memory.
+        self._labels = np.load(self.job.job.folder / event.data["labels"], mmap_mode="r", allow_pickle=False)
+        self.summary, self.phase = event.data["summary"], Phase.FINISHED
+        strides = preview_strides(self._labels.shape)
+        self._preview.show(self._labels[tuple(slice(None, None, s) for s in strides)], strides)
+
+    def _on_failed(self, event: Event) -> None:
+        self.failure = (event.data["message"], event.data["details"])
+        self._forget_result()
+
+    def _on_cancelled(self, event: Event) -> None:
+        self._forget_result()
+
+    def _forget_result(self) -> None:
+        self._remove_preview()
+        self._labels = None  # before the folder goes: Windows keeps files that are mapped
+        if self.job is not None:
+            self.job.job.remove()
+        self.phase = Phase.IDLE
+
+    def _remove_preview(self) -> None:
+        if self._preview is not None:
+            self._preview.remove()
+            self._preview = None

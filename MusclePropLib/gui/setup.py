@@ -1,0 +1,86 @@
+"""Section *Set-up*: shown only while something that the computing needs is missing."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from MusclePropLib.gui.faults import guarded
+from MusclePropLib.gui.installation import Installation
+from MusclePropLib.gui.packages import install_commands, missing_packages
+from MusclePropLib.gui.work import Work
+
+INTERRUPTED = "MuscleProp/InstallationUnderWay"  # in Slicer's settings: outlives a crash or a restart
+
+
+class SetupSection:
+    """`check` looks again; it is called when the module is shown."""
+
+    def __init__(self, ui: Any, work: Work, requirements: Path) -> None:
+        self._ui, self._work, self._requirements = ui, work, requirements
+        self._installation = Installation()
+        self._installation.changed.connect(self._update)
+        self._installation.ended.connect(self._ended)
+        self._missing: list[str] = []
+        ui.installButton.connect("clicked(bool)", guarded(self._install_or_cancel))
+        self.check()
+
+    def check(self) -> None:
+        """Find out what is missing and tell the others."""
+        if self._installation.running:
+            return
+        self._missing = missing_packages(self._requirements)
+        problem = _("Install the missing packages first, with the button at the top") if self._missing else ""
+        self._work.setup_problem = problem
+        if not self._missing:
+            qt.QSettings().remove(INTERRUPTED)
+        self._update()
+        self._work.changed.emit()
+
+    def close(self) -> None:
+        """The panel goes."""
+        self._installation.changed.disconnect(self._update)
+        self._installation.ended.disconnect(self._ended)
+        self._installation.cancel()
+
+    def _install_or_cancel(self) -> None:
+        if self._installation.running:
+            self._installation.cancel()
+        elif slicer.util.confirmOkCancelDisplay(self._question(), windowTitle="MuscleProp"):
+            qt.QSettings().setValue(INTERRUPTED, True)
+            self._installation.start(install_commands(self._missing, self._requirements))
+            self._update()
+
+    def _question(self) -> str:
+        text = _("These Python packages will be downloaded and installed into this Slicer: {names}.")
+        text = text.format(names=", ".join(self._missing))
+        if "torch" in self._missing:
+            text += " " + _("PyTorch is large: 200 MB to 3 GB, depending on the graphics card.")
+        return text + " " + _("You can go on working meanwhile.")
+
+    def _update(self) -> None:
+        running = self._installation.running
+        self._ui.setupFrame.visible = running or bool(self._missing)
+        self._ui.setupProgressBar.visible = running
+        self._ui.installButton.text = _("Cancel") if running else _("Install")
+        self._ui.setupLabel.text = self._installation.line if running else self._sentence()
+
+    def _ended(self, failure: str) -> None:
+        qt.QSettings().remove(INTERRUPTED)
+        self.check()
+        if failure and self._missing:
+            logging.error(f"MuscleProp: installation failed\n{failure}")
+            message = _("The installation did not succeed; the details say why.")
+            slicer.util.errorDisplay(message, windowTitle="MuscleProp", detailedText=failure)
+
+    def _sentence(self) -> str:
+        text = _("MuscleProp computes with Python packages that this Slicer does not have yet: {names}.")
+        text = text.format(names=", ".join(self._missing))
+        if slicer.util.settingsValue(INTERRUPTED, False, converter=slicer.util.toBool):
+            text = _("The last installation was interrupted.") + " " + text
+        return text

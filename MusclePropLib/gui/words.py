@@ -1,0 +1,72 @@
+"""What the panel says, in sentences; translated by Slicer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from slicer.i18n import tr as _
+
+from MusclePropLib.core.annotations import State
+from MusclePropLib.gui.session import Phase, Progress
+
+
+def progress_text(phase: Phase, progress: Progress) -> str:
+    """One line under the bar."""
+    if phase is Phase.CANCELLING:
+        return _("Cancelling...")
+    if phase is Phase.STOPPING:
+        return _("Finishing with the best result so far...")
+    parts = [progress.text or _("Starting...")]
+    if progress.seconds_left is not None:
+        parts.append(_("about {seconds} s left").format(seconds=round(progress.seconds_left)))
+    if progress.estimate:
+        parts.append(_("expected Dice: {estimates}").format(estimates=estimates_text(progress.estimate)))
+    return ", ".join(parts)
+
+
+def estimates_text(estimate: Mapping[str, float | None]) -> str:
+    """GM 0.93, SOL 0.90."""
+    return ", ".join(f"{name} {value:.2f}" for name, value in estimate.items() if value is not None)
+
+
+def outcome_text(muscle: Mapping[str, Any]) -> str:
+    """One muscle of a result: how good it is expected to be, against what Slicer offers anyway, and its volume."""
+    name, estimate, fill = muscle["name"], muscle.get("estimate"), muscle.get("fill_estimate")
+    if estimate is None:
+        text = _("{name}: one drawn slice only, so there is nothing to test it against").format(name=name)
+    elif fill is None:
+        text = _("{name}: about {estimate:.2f} Dice on your own slices").format(name=name, estimate=estimate)
+    else:
+        text = _(
+            "{name}: about {estimate:.2f} Dice on your own slices; Fill between slices would give {fill:.2f}"
+        ).format(name=name, estimate=estimate, fill=fill)
+    if muscle.get("volume_ml") is not None:
+        text += ". " + _("{volume:.1f} ml").format(volume=muscle["volume_ml"])
+    return text
+
+
+def strip_text(current: int | None, slices: int, drawn: Mapping[str, int]) -> str:
+    """The line under the strip: where the expert is and what there is so far."""
+    parts = []
+    if current is not None:
+        parts.append(_("Slice {number} of {last}").format(number=current, last=slices - 1))
+    if any(drawn.values()):
+        counts = ", ".join(f"{name} {count}" for name, count in drawn.items())
+        parts.append(_("drawn slices: {counts}").format(counts=counts))
+    elif drawn:
+        parts.append(_("outline each muscle on a few slices, both ends among them"))
+    return "; ".join(parts)
+
+
+def state_text(name: str, slice_index: int, state: State, filled: bool, confidence: float | None) -> str:
+    """One cell of the strip."""
+    what = {
+        State.DRAWN: _("drawn by you"),
+        State.ABSENT: _("absent: you say that the muscle is not there"),
+        State.UNKNOWN: _("propagated") if filled else _("unknown"),
+    }[state]
+    text = _("{name}, slice {number}: {what}").format(name=name, number=slice_index, what=what)
+    if confidence is not None and state is State.UNKNOWN:
+        text += ", " + _("expected Dice {confidence:.2f}").format(confidence=confidence)
+    return text

@@ -1,0 +1,218 @@
+"""What the sections of the panel share: the expert's choices, the annotation states and the session.
+
+Knows neither widgets nor Qt, so that all of it can be tested on the scene alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import slicer
+from slicer.i18n import tr as _
+
+from MusclePropLib.core.errors import InputError
+from MusclePropLib.gui.session import Phase, Session
+from MusclePropLib.gui.signal import Signal
+from MusclePropLib.scene.annotations import (
+    AnnotationTracker,
+    Subject,
+    absent_run,
+    propagation_axis,
+    slices_to_the_end,
+)
+from MusclePropLib.scene.geometry import volume_geometry
+from MusclePropLib.scene.segments import check_source_volume, create_default_segments, muscle_ids, use_grid_of
+from MusclePropLib.scene.slice_views import current_slice, go_to_slice
+
+
+class Choices(Protocol):
+    """What the parameter node holds."""
+
+    volume: Any
+    segmentation: Any
+    fixed_axis: int | None
+
+    def settings(self) -> dict[str, Any]:
+        """For the worker."""
+
+
+class Work:
+    """`changed` is emitted when any of it has; `later` calls a function once the scene has been quiet for a moment."""
+
+    def __init__(self, session: Session, later: Callable[[Callable[[], None]], None]) -> None:
+        self.changed = Signal()
+        self.session = session
+        self.tracker = AnnotationTracker(lambda: later(self.refresh))
+        self.choices: Choices | None = None
+        self.problem = ""
+        self.setup_problem = ""
+        self.slices = 0
+        self.current_segment: Callable[[], str] = lambda: ""
+        self.save_state: Callable[[], object] = lambda: None
+        self._sent: dict[str, tuple] | None = None
+        session.changed.connect(self.changed.emit)
+
+    @property
+    def subject(self) -> Subject | None:
+        """What is being annotated, None if volume or segmentation is not chosen."""
+        return self.tracker.subject
+
+    def refresh(self) -> None:
+        """Bring everything up to date with choices and scene."""
+        self.problem = ""
+        try:
+            subject = self._chosen_subject()
+            if subject != self.tracker.subject:
+                self.tracker.follow(subject)
+                self._sent = None
+            self.tracker.refresh()
+        except InputError as fault:
+            self.tracker.follow(None)
+            self.problem = str(fault)
+        self.changed.emit()
+
+    def missing(self) -> str:
+        """Why a propagation cannot start; empty if it can."""
+        if self.setup_problem:
+            return self.setup_problem
+        if self.problem:
+            return self.problem
+        if self.subject is None:
+            return _("Choose a volume and a segmentation")
+        ids = set(muscle_ids(self.subject.nodes()[1])) if self.subject.nodes() else set()
+        if not any(states.drawn for i, states in self.tracker.states.items() if i in ids):
+            return _("Outline a muscle on at least one slice; two or more make it much better")
+        return ""
+
+    def propagate(self) -> None:
+        """Start with what is drawn now. Raises InputError."""
+        self.refresh()
+        missing = self.missing()
+        if missing:
+            raise InputError(missing)
+        self.session.start(self.subject, self.choices.settings())
+        self._sent = self.tracker.drawings()
+
+    def accept(self) -> list[str]:
+        """Write the result into the segments, as one step of undo."""
+        self.tracker.refresh()
+        names = self.session.accept(self.save_state)
+        self.refresh()
+        return names
+
+    def drawn_since(self) -> bool:
+        """Whether the annotations differ from those that the last propagation was given."""
+        return self._sent is not None and self._sent != self.tracker.drawings()
+
+    def create_segments(self) -> None:
+        """GM, GL and SOL, in the chosen segmentation or a new one."""
+        if self.choices.volume is None:
+            raise InputError(_("Choose a volume first"))
+        check_source_volume(self.choices.volume)
+        self.choices.segmentation = create_default_segments(self.choices.volume, self.choices.segmentation)
+        self.refresh()
+
+    def take_volume(self) -> None:
+        """A newly chosen, still empty segmentation takes over the volume's grid."""
+        if self.choices is not None and self.choices.volume is not None and self.choices.segmentation is not None:
+            use_grid_of(self.choices.volume, self.choices.segmentation)
+
+    def current_slice(self) -> int | None:
+        """The slice that the slice view shows."""
+        nodes = self.subject.nodes() if self.subject else None
+        return current_slice(nodes[0], self.subject.axis) if nodes else None
+
+    def go_to(self, slice_index: int) -> None:
+        """Show a slice."""
+        nodes = self.subject.nodes() if self.subject else None
+        if nodes:
+            go_to_slice(nodes[0], self.subject.axis, slice_index)
+
+    def next_slice(self) -> int | None:
+        """Where the next contour would help most, as the last propagation says."""
+        summary = self.session.summary
+        return summary.get("next_slice") if summary else None
+
+    def confidence(self, segment_id: str) -> tuple[float, ...] | None:
+        """Expected Dice of every slice of the segment, from the last propagation of this subject."""
+        session = self.session
+        if not session.summary or session.job.subject != self.subject or segment_id not in session.job.segment_ids:
+            return None
+        values = session.summary.get("confidence")
+        return values and tuple(float(v or 0) for v in values[session.job.segment_ids.index(segment_id)])
+
+    def mark_absent(self, to_the_end: bool = False) -> None:
+        """The current muscle does not exist on the shown slice, or from there to the end. Raises InputError."""
+        segment_id, slice_index = self._here()
+        states = self.tracker.states[segment_id]
+        if to_the_end:
+            slices = slices_to_the_end(states, slice_index, self.slices)
+        elif slice_index in states.drawn:
+            raise InputError(_("{name} is drawn on this slice; erase it first").format(name=states.name))
+        else:
+            slices = range(slice_index, slice_index + 1)
+        self.save_state()
+        self.tracker.mark_absent(segment_id, slices)
+        self.changed.emit()
+
+    def clear_absent(self) -> None:
+        """Take back the marks on the shown slice and those next to it. Raises InputError."""
+        segment_id, slice_index = self._here()
+        run = absent_run(self.tracker.states[segment_id], slice_index)
+        if not run:
+            raise InputError(_("The current muscle is not marked absent on this slice"))
+        self.save_state()
+        self.tracker.clear_absent(segment_id, run)
+        self.changed.emit()
+
+    def nodes_gone(self) -> None:
+        """Some node was removed: end what depended on it."""
+        job = self.session.job
+        if job is not None and job.subject.nodes() is None and self.session.phase is not Phase.IDLE:
+            self.session.drop()
+        if self.subject is not None and self.subject.nodes() is None:
+            self.refresh()
+
+    def close(self) -> None:
+        """End the job and stop following the scene."""
+        self.tracker.follow(None)
+        self.session.close()
+
+    def _here(self) -> tuple[str, int]:
+        """Current segment and shown slice."""
+        segment_id, slice_index = self.current_segment(), self.current_slice()
+        if segment_id not in self.tracker.states:
+            raise InputError(_("Choose a muscle in the list of segments first"))
+        if slice_index is None:
+            raise InputError(_("No slice view shows a slice of the volume; click in the strip to go to one"))
+        return segment_id, slice_index
+
+    def _chosen_subject(self) -> Subject | None:
+        choices = self.choices
+        if choices is None or not _in_scene(choices.volume) or not _in_scene(choices.segmentation):
+            self.slices = 0
+            return None
+        check_source_volume(choices.volume)
+        axis = choices.fixed_axis
+        if axis is None:
+            axis = propagation_axis(choices.volume, choices.segmentation)
+        self.slices = volume_geometry(choices.volume).shape[axis]
+        return Subject(choices.volume.GetID(), choices.segmentation.GetID(), axis)
+
+
+def _in_scene(node: slicer.vtkMRMLNode | None) -> bool:
+    """A parameter node may go on naming a node that has been removed."""
+    return node is not None and node.GetScene() is not None
+
+
+def first_volume() -> slicer.vtkMRMLScalarVolumeNode | None:
+    """The first volume of the scene that can be worked on, to save a click."""
+    for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode"):
+        try:
+            check_source_volume(node)
+        except InputError:
+            continue
+        if not node.IsA("vtkMRMLLabelMapVolumeNode"):
+            return node
+    return None

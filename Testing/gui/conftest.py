@@ -1,0 +1,60 @@
+"""GUI tests click real Qt widgets over the real scene; they are skipped without slicer-core or PySide6."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+for folder in (REPOSITORY / "Testing", REPOSITORY / "Testing" / "gui", REPOSITORY / "MuscleProp"):
+    sys.path.insert(0, str(folder))
+
+
+@pytest.fixture
+def app():
+    """A fresh scene with Slicer's application around it; fails if a slot raised."""
+    pytest.importorskip("slicer_core", reason="the slicer-core wheel is not installed")
+    pytest.importorskip("PySide6.QtWidgets", reason="PySide6 is not installed")
+    import slicer_scene
+    from harness import application, wrapping
+
+    slicer_scene.new_scene()
+    slicer_scene.add_slice_views()
+    import slicer
+
+    wrapping.slot_errors.clear()
+    yield application.install(slicer.app.applicationLogic)
+    assert not wrapping.slot_errors, wrapping.slot_errors
+
+
+@pytest.fixture
+def requirements(tmp_path):
+    """Nothing is missing: what the worker needs is installed where the tests run."""
+    path = tmp_path / "requirements.txt"
+    path.write_text("numpy\n")
+    return path
+
+
+@pytest.fixture
+def drive(app, requirements):
+    """Makes panels with a quick stand-in for the computing behind the real worker process; closes them."""
+    from driver import STAND_IN, Driver
+
+    made = []
+
+    def make(**options):
+        made.append(Driver(requirements, [sys.executable, str(STAND_IN)], **options))
+        return made[-1]
+
+    yield make
+    for driver in made:
+        driver.close()
+
+
+@pytest.fixture
+def drawn(drive):
+    """A panel with GM and SOL on two slices and GL on one."""
+    driver = drive()
+    driver.click("createSegmentsButton")
+    driver.draw({"GM": (4, 15), "SOL": (4, 15), "GL": (9,)})
+    return driver

@@ -1,0 +1,244 @@
+"""The way through the panel with real clicks, over the real scene, with a real worker process and a quick engine."""
+
+import numpy as np
+import pytest
+
+from MusclePropLib.core.errors import InputError
+
+
+def enabled(driver, *names):
+    return [getattr(driver.ui, name).enabled for name in names]
+
+
+def shown(driver, name):
+    return not getattr(driver.ui, name)._real.isHidden()
+
+
+def test_begins_with_what_the_scene_has_and_says_what_is_missing(drive):
+    driver = drive()
+    assert driver.parameters.volume is driver.volume
+    assert driver.ui.propagateButton.enabled is False
+    assert driver.ui.propagateButton.toolTip == "Choose a volume and a segmentation"
+    driver.click("createSegmentsButton")
+    driver.settle()
+    assert "Outline a muscle" in driver.ui.propagateButton.toolTip
+    assert driver.segmentation.GetName() == "calf muscles"
+    assert driver.ui.segmentEditor.segmentationNode() is driver.segmentation
+    driver.draw({"GM": (4,)})
+    assert driver.ui.propagateButton.enabled
+    assert driver.ui.propagateButton.toolTip.endswith("(Shift+P)")
+
+
+def test_only_what_there_is_a_use_for_is_shown(drive):
+    driver = drive()
+    for name in ("setupFrame", "problemLabel", "stopButton", "progressBar", "progressLabel", "resultFrame"):
+        assert not shown(driver, name), name
+
+
+def test_propagate_preview_accept_undo(drawn):
+    import slicer
+
+    before = {name: drawn.array(name) for name in ("GM", "GL", "SOL")}
+    drawn.click("propagateButton")
+    assert drawn.ui.propagateButton.text == "Cancel"
+    assert shown(drawn, "stopButton") and shown(drawn, "progressBar")
+    drawn.until(lambda: drawn.session.preview_node_id, "the first preview")
+    preview = slicer.mrmlScene.GetNodeByID(drawn.session.preview_node_id)
+    assert preview.GetSegmentation().GetNumberOfSegments() == 3
+    drawn.until_done()
+    assert drawn.ui.resultLabel.text.startswith("GM: about 0.80 Dice on your own slices; Fill between slices")
+    assert enabled(drawn, "acceptButton", "discardButton", "nextSliceButton") == [True, True, True]
+    drawn.click("acceptButton")
+    assert drawn.session.preview_node_id is None
+    for name, mask in before.items():
+        np.testing.assert_array_equal(drawn.array(name)[mask.any(axis=(1, 2))], mask[mask.any(axis=(1, 2))])
+    assert drawn.drawn("GM") == [4, 15], "accepted slices are not the expert's"
+    drawn.ui.segmentEditor.undo()
+    for name, mask in before.items():
+        np.testing.assert_array_equal(drawn.array(name), mask)
+
+
+def test_discard_leaves_nothing(drawn):
+    import slicer
+
+    before, nodes = drawn.array("GM"), slicer.mrmlScene.GetNumberOfNodes()
+    drawn.click("propagateButton")
+    drawn.until_done()
+    folder = drawn.session.job.job.folder
+    drawn.click("discardButton")
+    assert slicer.mrmlScene.GetNumberOfNodes() == nodes
+    np.testing.assert_array_equal(drawn.array("GM"), before)
+    assert not folder.exists()
+    assert enabled(drawn, "acceptButton", "discardButton") == [False, False]
+
+
+def test_next_slice_goes_there(drawn):
+    drawn.click("propagateButton")
+    drawn.until_done()
+    assert drawn.ui.nextSliceButton.text == "Next slice to draw: 3"
+    drawn.click("nextSliceButton")
+    assert drawn.work.current_slice() == 3
+    assert drawn.panel.annotate.strip.content.current == 3
+    assert drawn.panel.annotate.strip.content.suggested == 3
+
+
+def test_drawing_while_a_job_runs_is_kept_and_offered_for_another_round(drive):
+    driver = drive(name="slow")
+    driver.click("createSegmentsButton")
+    driver.draw({"GM": (4, 15)})
+    driver.click("propagateButton")
+    driver.until(lambda: driver.session.preview_node_id, "the preview")
+    driver.draw({"GM": (9,)}, radius=4)
+    assert driver.work.drawn_since()
+    mine = driver.array("GM")[9]
+    driver.click("stopButton")
+    assert not driver.ui.stopButton.enabled, "once is enough"
+    driver.until_done()
+    assert shown(driver, "changedLabel")
+    assert driver.ui.propagateButton.text == "Propagate again"
+    driver.click("acceptButton")
+    np.testing.assert_array_equal(driver.array("GM")[9], mine)
+    assert driver.drawn("GM") == [4, 9, 15]
+    assert shown(driver, "changedLabel"), "the last propagation does not know slice 9, accepted or not"
+
+
+def test_cancel_gives_everything_back(drive):
+    driver = drive(name="slow")
+    driver.click("createSegmentsButton")
+    driver.draw({"GM": (4, 15)})
+    before = driver.array("GM")
+    driver.click("propagateButton")
+    driver.until(lambda: driver.session.preview_node_id, "the preview")
+    driver.click("propagateButton")
+    assert driver.session.preview_node_id is None, "it goes at once"
+    assert not driver.ui.propagateButton.enabled
+    driver.until_done()
+    assert driver.ui.propagateButton.text == "Propagate" and driver.ui.propagateButton.enabled
+    np.testing.assert_array_equal(driver.array("GM"), before)
+
+
+def test_crash_of_the_worker_is_told_and_the_next_job_runs(drive):
+    driver = drive(name="crash")
+    driver.click("createSegmentsButton")
+    driver.draw({"GM": (4, 15)})
+    driver.click("propagateButton")
+    driver.until_done()
+    assert "ended unexpectedly" in driver.ui.progressLabel.text
+    assert driver.session.preview_node_id is None
+    driver.volume.SetName("calf")
+    driver.click("propagateButton")
+    driver.until_done()
+    assert driver.session.summary is not None
+
+
+def test_marks_for_absent_muscles(drawn):
+    drawn.ui.segmentEditor.setCurrentSegmentID(drawn.id_of("GM"))
+    drawn.work.go_to(17)
+    drawn.click("absentToEndButton")
+    assert sorted(drawn.work.tracker.states[drawn.id_of("GM")].absent) == [17, 18, 19]
+    drawn.work.go_to(18)
+    drawn.click("clearAbsentButton")
+    assert not drawn.work.tracker.states[drawn.id_of("GM")].absent
+    drawn.click("absentHereButton")
+    drawn.ui.segmentEditor.undo()
+    drawn.settle()
+    assert not drawn.work.tracker.states[drawn.id_of("GM")].absent, "marks are steps of undo"
+
+
+@pytest.mark.parametrize(("slice_index", "sentence"), [(9, "drawn on both sides"), (4, "drawn on both sides")])
+def test_absent_where_it_cannot_be_is_refused_with_a_sentence(drawn, slice_index, sentence):
+    drawn.ui.segmentEditor.setCurrentSegmentID(drawn.id_of("GM"))
+    drawn.work.go_to(slice_index)
+    with pytest.raises(InputError, match=sentence):
+        drawn.work.mark_absent(to_the_end=True)
+
+
+def test_click_in_the_strip_goes_to_slice_and_muscle(drawn):
+    strip = drawn.panel.annotate.strip
+    row = strip.content.names.index("SOL")
+    strip.clicked.emit(strip.content.ids[row], 11)
+    assert drawn.work.current_slice() == 11
+    assert drawn.ui.segmentEditor.currentSegmentID() == drawn.id_of("SOL")
+    assert drawn.ui.stripLabel.text.startswith("Slice 11 of 19; drawn slices: GM 2, GL 1, SOL 2")
+
+
+def test_hidden_segments_have_no_row_and_are_not_propagated(drawn):
+    drawn.segmentation.GetDisplayNode().SetSegmentVisibility(drawn.id_of("GL"), False)
+    drawn.work.refresh()
+    assert drawn.panel.annotate.strip.content.names == ["GM", "SOL"]
+    drawn.click("propagateButton")
+    drawn.until_done()
+    assert [m["name"] for m in drawn.session.summary["muscles"]] == ["GM", "SOL"]
+
+
+def test_volume_that_cannot_be_worked_on_says_why(drawn):
+    import slicer
+
+    bend = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLBSplineTransformNode", "warp")
+    drawn.volume.SetAndObserveTransformNodeID(bend.GetID())
+    drawn.work.refresh()
+    assert "non-linear transform 'warp'" in drawn.ui.problemLabel.text
+    assert shown(drawn, "problemLabel") and not drawn.ui.propagateButton.enabled
+    assert drawn.ui.propagateButton.toolTip == drawn.ui.problemLabel.text
+    drawn.volume.SetAndObserveTransformNodeID(None)
+    drawn.work.refresh()
+    assert not shown(drawn, "problemLabel") and drawn.ui.propagateButton.enabled
+
+
+def test_settings_reach_the_worker(drawn, tmp_path):
+    from MusclePropLib.gui.parameters import Axis, Device, Method, Weights
+
+    drawn.ui.timeLimitSlider.setValue(42)
+    drawn.ui.deviceComboBox.setCurrentIndex(1)
+    drawn.ui.methodComboBox.setCurrentIndex(2)
+    drawn.ui.axisComboBox.setCurrentIndex(1)
+    drawn.settle()
+    assert (drawn.parameters.device, drawn.parameters.method) == (Device.CPU, Method.INTERPOLATION)
+    assert drawn.parameters.axis is Axis.K and drawn.parameters.fixed_axis == 0
+    assert not drawn.ui.weightsFileEdit.enabled
+    assert drawn.parameters.settings() == {
+        "device": "cpu",
+        "time_limit": 42.0,
+        "weights": "bundled",
+        "method": "interpolation",
+    }
+    drawn.parameters.weights = Weights.FILE
+    drawn.settle()
+    assert drawn.ui.weightsFileEdit.enabled
+    with pytest.raises(InputError, match="no such file of weights"):
+        drawn.work.propagate()
+    weights = tmp_path / "mine.safetensors"
+    weights.write_bytes(b"")
+    drawn.ui.weightsFileEdit.currentPath = str(weights)
+    assert drawn.parameters.settings()["weights"] == str(weights)
+
+
+def test_shortcuts_live_while_the_module_is_shown(app, drive):
+    from harness import application
+    from PySide6 import QtGui
+
+    window = application.add_main_window()
+    driver = drive()
+    keys = {s.key().toString() for s in window.findChildren(QtGui.QShortcut)}
+    assert keys == {"Shift+P", "Shift+N", "Shift+A"}
+    assert driver.ui.segmentEditor._real.shortcuts_installed
+    driver.panel.exit()
+    assert not [s for s in window.findChildren(QtGui.QShortcut) if s.isEnabled()]
+    assert not driver.ui.segmentEditor._real.shortcuts_installed
+    assert driver.ui.segmentEditor.activeEffect() is None
+    driver.panel.enter()
+    assert len([s for s in window.findChildren(QtGui.QShortcut) if s.isEnabled()]) == 3
+
+
+def test_missing_packages_are_named_and_nothing_can_start(app, tmp_path):
+    import sys
+
+    from driver import STAND_IN, Driver
+
+    requirements = tmp_path / "requirements.txt"
+    requirements.write_text("# none\nno-such-package-of-muscles>=2\n")
+    driver = Driver(requirements, [sys.executable, str(STAND_IN)])
+    assert shown(driver, "setupFrame")
+    assert "no-such-package-of-muscles" in driver.ui.setupLabel.text
+    assert "Install the missing packages" in driver.ui.propagateButton.toolTip
+    driver.close()
