@@ -66,6 +66,11 @@ def layer(module: str) -> str:
     return parts[1] if len(parts) > 1 and parts[1] in MAY_IMPORT else ""
 
 
+def layers_on_disk(root: Path) -> set[str]:
+    """The folders of the package that hold modules; each needs its place in the rule."""
+    return {path.parent.name for path in (root / PACKAGE).glob("*/*.py")}
+
+
 def _reasons(item: Import, heavy: set[str]) -> list[str]:
     own, top = layer(item.where), item.module.split(".")[0]
     reasons = []

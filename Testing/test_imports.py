@@ -5,13 +5,17 @@ import sys
 from pathlib import Path
 
 import pytest
-from imports import PACKAGE, imports_of, violations
+from imports import MAY_IMPORT, PACKAGE, imports_of, layers_on_disk, violations
 
 ROOT = Path(__file__).parents[1]
 
 
 def test_the_package_keeps_the_rule():
     assert violations(imports_of(ROOT)) == []
+
+
+def test_every_layer_has_its_rule():
+    assert layers_on_disk(ROOT) <= MAY_IMPORT.keys()
 
 
 PLANTED = [
