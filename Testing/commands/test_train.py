@@ -73,6 +73,13 @@ def test_bad_input_is_one_sentence(cohort, tmp_path, capsys, arguments, fault):
     assert fault in error and "Traceback" not in error and not weights.exists()
 
 
+def test_every_experiment_can_be_named():
+    from MusclePropLib.commands.experiment import NAMES
+    from MusclePropLib.core.cohort.experiments import EXPERIMENTS
+
+    assert set(NAMES) == set(EXPERIMENTS)
+
+
 def test_weights_need_their_ending(cohort, tmp_path, capsys):
     assert cli.main(["train", str(cohort), "-o", str(tmp_path / "calf.pt"), *QUICK]) == 2
     assert ".safetensors" in capsys.readouterr().err

@@ -131,6 +131,7 @@ def _write_images(volume: Volume, grid: FrameGrid, path: Path) -> None:
             scaled = (frame.astype(np.float32) - low) / max(high - low, 1e-6)
             stack[t] = grid.image(scaled.clip(0, 1), volume.geometry.spacing[1:])
         stack.flush()
+        del stack  # Windows renames no file that is mapped
 
 
 def _write_bits(
@@ -155,6 +156,7 @@ def _write_bits(
                 stack[t] |= mask.astype(np.uint16) << np.uint16(bit[i])
                 areas[i] += whole.sum() * pixel[0] * pixel[1], mask.sum() * grid.spacing**2
         stack.flush()
+        del stack  # Windows renames no file that is mapped
     return float((1 - areas[:, 1] / areas[:, 0].clip(1e-6)).max(initial=0.0))
 
 
