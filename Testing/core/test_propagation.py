@@ -7,12 +7,20 @@ from hypothesis import strategies as st
 
 from MusclePropLib.core.annotations import Annotations, MuscleAnnotation
 from MusclePropLib.core.errors import InputError
+from MusclePropLib.core.guided import run
 from MusclePropLib.core.guided.run import working_slices
 from MusclePropLib.core.propagation import Cancelled, Settings, WarmState, propagate
 from Testing.core.tubes import annotate, dice, tube, volume_of
 
 DRAFTS_ONLY = Settings(method="interpolation")
-UNTRAINED = Settings(weights="none", time_limit=60)
+UNTRAINED = Settings(weights="none", time_limit=600)
+
+
+@pytest.fixture(autouse=True)
+def few_steps(monkeypatch):
+    """What is tested here holds after any number of fine-tuning steps."""
+    monkeypatch.setattr(run, "STEPS", 10)
+    monkeypatch.setattr(run, "WARM_STEPS", 5)
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])

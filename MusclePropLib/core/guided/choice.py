@@ -15,7 +15,7 @@ EXPONENTS = {CARRIED: 0.75, INTERPOLATED: 0.75, MEAN: 0.75, WALKED: 0.4}
 
 NETWORK_EXPONENT = 0.55
 LEAST_ERROR = 0.01
-OUTER_WEIGHT = 0.15
+OUTER_WEIGHT = 0.05
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Overlap:
 
 def overlap(task: HiddenTask, field: np.ndarray) -> Overlap:
     """Compare a candidate's field (rows, columns) on the hidden slice with what the expert drew there."""
-    found, drawn = field > 0, task.truth > 0
+    found, drawn = ((plane > 0) & task.stack.inside[task.place] for plane in (field, task.truth))
     common, area = (float(np.count_nonzero(a)) * task.pixel_area for a in (found & drawn, found))
     return Overlap(common, area, max(task.drawn_area, common))
 

@@ -42,7 +42,7 @@ class HiddenTask:
         clip.counts = np.zeros_like(clip.draft)
         here = int(np.flatnonzero(places == self.place)[0])
         clip.target[here] = np.clip(self.truth + 0.5, 0, 1)
-        clip.counts[here] = 1
+        clip.counts[here] = clip.inside[here]
         return clip
 
 

@@ -20,6 +20,11 @@ from MusclePropLib.core.priors.stack import CARRIED, INTERPOLATED, MEAN, MuscleS
 LENGTHS = (16, 24, 40)
 """Slices of a simulated volume: gaps from one to some forty slices."""
 
+FAIR_DRAFT, POOR_SHARE = 0.7, 0.2
+"""Most drafts of real volumes are good; lessons with a poorer one are mostly left out, lest it learns to distrust."""
+
+HABIT_SHARE = 0.7
+
 DRAFTS = (CARRIED, MEAN, INTERPOLATED)
 DRAFT_SHARES = (0.5, 0.3, 0.2)
 
@@ -36,7 +41,7 @@ class Lessons(IterableDataset):
         rng = np.random.default_rng([self.seed, worker.id if worker else 0])
         while True:
             clip = simulated_clip(rng)
-            if clip is not None:
+            if clip is not None and (_draft_dice(clip) > FAIR_DRAFT or rng.random() < POOR_SHARE):
                 yield tuple(torch.from_numpy(np.ascontiguousarray(a)) for a in vars(clip).values())
 
 
@@ -66,7 +71,7 @@ def _drawn_by_habit(rng: np.random.Generator, structure: Structure) -> Structure
     Experts differ in which edge they follow, and a mask may come from another modality. Only the drawn slices tell;
     what the network must learn is to keep their relation to the image, not to snap to the strongest edge.
     """
-    if rng.random() < 0.5:
+    if rng.random() > HABIT_SHARE:
         return structure
     size = structure.mask.shape[1]
     shift = rng.normal(0, 0.025 * size, 2)
@@ -86,7 +91,7 @@ def _annotation_pattern(
     """Two to six drawn slices (rarely one), and now and then empty ones that the expert called absent."""
     filled = structure.mask.any(axis=(1, 2))
     present = np.flatnonzero(filled)
-    count = int(rng.choice([1, 2, 3, 4, 6], p=[0.05, 0.35, 0.3, 0.2, 0.1]))
+    count = int(rng.choice([1, 2, 3, 4, 6], p=[0.03, 0.2, 0.25, 0.27, 0.25]))
     if len(present) < 8:
         return None, frozenset()
     ends = [present[0], present[-1]] if rng.random() < 0.5 and count > 1 else []
@@ -95,6 +100,11 @@ def _annotation_pattern(
     empty = np.flatnonzero(~filled)
     gone = rng.choice(empty, size=1) if len(empty) and rng.random() < 0.3 else []
     return drawn, frozenset(int(t) for t in gone)
+
+
+def _draft_dice(clip: Clip) -> float:
+    draft, truth = ((plane > level) & (clip.counts > 0) for plane, level in ((clip.draft, 0), (clip.target, 0.5)))
+    return 2 * float((draft & truth).sum()) / max(float(draft.sum() + truth.sum()), 1.0)
 
 
 def _clip_places(rng: np.random.Generator, known: list[int], count: int) -> np.ndarray | None:

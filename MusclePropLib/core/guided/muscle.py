@@ -110,8 +110,12 @@ class MuscleWork:
         if name not in self.trusts:
             return float("nan")
         unknown = (self.reach > 0) & self.stack.possible & self.present(name)
-        areas = (self.candidates[name] > 0).sum(axis=(1, 2)) + 1.0
+        areas = self.areas(name) + 1.0
         return expected_dice(self.errors(name)[unknown], areas[unknown]) if unknown.any() else 1.0
+
+    def areas(self, name: str) -> np.ndarray:
+        """Crop pixels (n,) that a candidate gives the muscle on the slice itself."""
+        return ((self.candidates[name] > 0) & self.stack.inside).sum(axis=(1, 2))
 
     def present(self, name: str) -> np.ndarray:
         """Places (n,) where the muscle is shown: not beyond the known slices where nothing can be trusted any more."""

@@ -18,6 +18,7 @@ from MusclePropLib.core.guided.finetune import correction_loss
 from MusclePropLib.core.guided.inputs import guided_config
 from MusclePropLib.core.guided.lessons import Lessons
 from MusclePropLib.core.network import Network
+from MusclePropLib.core.training import build_network
 
 
 @dataclass(frozen=True)
@@ -35,11 +36,19 @@ class Recipe:
 
 
 def pretrain(
-    recipe: Recipe, checkpoint: Path, workers: int = 1, report: Callable[[int, dict[str, float]], None] | None = None
+    recipe: Recipe,
+    checkpoint: Path,
+    workers: int = 1,
+    report: Callable[[int, dict[str, float]], None] | None = None,
+    initial: Network | None = None,
 ) -> Network:
-    """Train, resuming from `checkpoint` if it is there; returns the averaged network. Curves go beside it as CSV."""
-    torch.manual_seed(recipe.seed)
-    network = Network(guided_config())
+    """Train, resuming from `checkpoint` if it is there; returns the averaged network. Curves go beside it as CSV.
+
+    `initial` gives the weights to begin with; without it they are random.
+    """
+    network = build_network(lambda: Network(guided_config()), recipe.seed)
+    if initial is not None:
+        network.load_state_dict(initial.state_dict())
     average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(recipe.averaging))
     groups = network.parameter_groups()
     segmenting = torch.optim.Adam([*groups["shared"], *groups["segmentation"]], lr=recipe.learning_rate)

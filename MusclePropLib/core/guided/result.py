@@ -41,7 +41,7 @@ def next_slice(run: Run) -> int | None:
     """The slice with the largest expected area of disagreement over all muscles; None when all are known."""
     doubt = np.zeros(len(run.slices))
     for work in run.works:
-        areas = (work.candidates[work.chosen] > 0).sum(axis=(1, 2)) * work.stack.frame.step[0] ** 2
+        areas = work.areas(work.chosen) * work.stack.frame.step[0] ** 2
         errors = work.errors(work.chosen) if work.trusts else work.reach / max(work.reach.max(), 1e-6)
         doubt += errors * areas * work.placed().valid
     return int(run.slices[np.argmax(doubt)]) if doubt.any() else None
