@@ -92,6 +92,16 @@ def score(
     return Scores(slices=int(scored.sum()), **_overlap(pair), **_surfaces(pair), **_volumes(pair), **_curve(pair))
 
 
+def slice_thickness(positions: np.ndarray, geometry: Geometry) -> np.ndarray:
+    """Distance (slices,) mm between the midpoints to both neighbours: area times this, summed, is volume.
+
+    Negative where the hand went back, so that a part that was swept twice is not counted twice.
+    """
+    if len(positions) < 2:
+        return np.full(len(positions), geometry.spacing[0])
+    return np.gradient(positions) * np.sign(positions[-1] - positions[0])
+
+
 def _scored_slices(count: int, exclude: Iterable[int]) -> np.ndarray:
     scored = np.ones(count, bool)
     for index in exclude:
@@ -110,12 +120,8 @@ def _cropped_pair(
     geometry: Geometry,
     positions: np.ndarray | None,
 ) -> _Pair:
-    step, *pixel = geometry.spacing
     if positions is None:
-        positions, thickness = np.arange(len(scored)) * step, np.full(len(scored), step)
-    else:
-        positions = np.asarray(positions, float)
-        thickness = np.abs(np.gradient(positions)) if len(positions) > 1 else np.full(1, step)
+        positions = np.arange(len(scored)) * geometry.spacing[0]
     union = np.where(scored[:, None, None], prediction | reference, reference)
     box = ndimage.find_objects(union.astype(np.uint8))
     box = box[0] if box else (slice(0, 1),) * 3
@@ -125,8 +131,8 @@ def _cropped_pair(
         reference=reference[box],
         scored=keep,
         positions=positions[box[0]],
-        thickness=thickness[box[0]],
-        pixel=tuple(pixel),
+        thickness=slice_thickness(positions, geometry)[box[0]],
+        pixel=geometry.spacing[1:],
     )
 
 

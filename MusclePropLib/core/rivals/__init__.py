@@ -1,0 +1,94 @@
+"""The methods that MuscleProp is measured against, behind one signature, and its own for the same run.
+
+Each module has `run(volume, annotations) -> list[np.ndarray]`, one bool mask (slices, rows, columns) per muscle. Known
+slices are put back here, as every interactive tool would, so no method loses by what it does to them.
+They keep code of their own even where MuscleProp's priors do something alike: a yardstick must not move with what it
+measures.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from MusclePropLib.core.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from MusclePropLib.core.annotations import Annotations, MuscleAnnotation
+    from MusclePropLib.core.volumes import Volume
+
+
+class RivalUnavailable(RuntimeError):
+    """The method cannot run here, for want of a package, say; the message is one sentence that says what is missing."""
+
+
+class RivalFailed(RuntimeError):
+    """The method crashed or ran out of time; the message is one sentence."""
+
+
+@dataclass(frozen=True)
+class Rival:
+    """One method: `name` on the command line, `title` in tables, `module` below this package, `options` of `run`."""
+
+    name: str
+    title: str
+    module: str
+    options: tuple[tuple[str, object], ...] = ()
+    volumes_only: bool = False
+
+
+_ALL = (
+    Rival("copy", "Nearest slice copied", "nearest"),
+    Rival("interpolation", "Signed-distance interpolation", "interpolation"),
+    Rival("fill", "Fill between slices", "fill"),
+    Rival("grow", "Grow from seeds", "grow"),
+    Rival("walker", "Random walker", "walker"),
+    Rival("flow", "Optical flow, masks carried", "flow"),
+    Rival("flow-distances", "Optical flow, distances carried", "flow", (("carry", "distances"),)),
+    Rival("labelprop", "LabelProp", "labelprop"),
+    Rival("area-spline", "Cubic spline through areas", "area_spline", volumes_only=True),
+    Rival("muscleprop", "MuscleProp", "own"),
+    Rival("muscleprop-priors", "MuscleProp, shape priors alone", "own", (("method", "interpolation"),)),
+    Rival("muscleprop-scratch", "MuscleProp, no pretrained weights", "own", (("weights", "none"),)),
+)
+RIVALS: dict[str, Rival] = {rival.name: rival for rival in _ALL}
+
+
+def rival_named(name: str) -> Rival:
+    """The method of this name; InputError if there is none."""
+    if name not in RIVALS:
+        raise InputError(f"no method is called '{name}'; there are {', '.join(RIVALS)}")
+    return RIVALS[name]
+
+
+def masks_of(rival: Rival, volume: Volume, annotations: Annotations, **options: object) -> list[np.ndarray]:
+    """One bool mask (slices, rows, columns) per muscle, known slices as the expert left them.
+
+    `options` go to the method's `run`, over its own. Raises RivalUnavailable or RivalFailed with the reason.
+    """
+    masks = _called(rival, "run", volume, annotations, options)
+    return [_with_known_slices(mask, m) for mask, m in zip(masks, annotations.muscles, strict=True)]
+
+
+def volumes_of(rival: Rival, volume: Volume, annotations: Annotations, **options: object) -> list[float]:
+    """Volume in ml per muscle, of a method that makes no masks; otherwise as `masks_of`."""
+    return _called(rival, "volumes", volume, annotations, options)
+
+
+def _called(rival: Rival, function: str, volume: Volume, annotations: Annotations, options: dict) -> list:
+    try:
+        module = importlib.import_module(f"{__name__}.{rival.module}")
+        return getattr(module, function)(volume, annotations, **dict(rival.options) | options)
+    except ImportError as fault:
+        raise RivalUnavailable(f"{rival.title} needs a package that is not installed ({fault})") from fault
+
+
+def _with_known_slices(mask: np.ndarray, muscle: MuscleAnnotation) -> np.ndarray:
+    for t in muscle.absent:
+        mask[t] = False
+    for t, drawn in muscle.drawn.items():
+        mask[t] = drawn
+    return mask
