@@ -79,7 +79,7 @@ def as_json(recording: Recording) -> dict[str, Any]:
 def describe(rows: list[Mapping[str, Any]]) -> str:
     """The figures as a short text; the volumes by spline and cones beside the segmented one of the same range."""
     lines = [
-        f"{'muscle':<24}{'volume':>11}{'to be expected':>20}{'largest ACSA':>21}{'length':>10}{'echo':>13}",
+        f"{'muscle':<24}{'volume':>11}{'expected range':>20}{'largest ACSA':>21}{'length':>10}{'echo':>13}",
         *(_line(row) for row in rows),
     ]
     compared = [row for row in rows if row["spline_volume_ml"] is not None]

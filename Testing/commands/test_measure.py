@@ -30,7 +30,7 @@ def test_text_has_volumes_by_all_methods(result, capsys):
     image, _, out = result
     assert cli.main(["measure", str(out), "--image", str(image)]) == 0
     told = capsys.readouterr()
-    for words in ("GM", "spline", "cones", "to be expected", "echo", "cm2"):
+    for words in ("GM", "spline", "cones", "expected range", "echo", "cm2"):
         assert words in told.out
     assert "'GL': drawn on one slice only" in told.err
 

@@ -1,0 +1,123 @@
+"""`muscleprop report`: a page to look at, print and hand on."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from MusclePropLib.commands.batch import IMAGE_ENDINGS
+from MusclePropLib.commands.common import write_text
+from MusclePropLib.core.errors import InputError
+
+if TYPE_CHECKING:
+    from MusclePropLib.core.measurements.recording import Recording
+
+HELP = "write a report: one HTML page per recording, and one over all if there are several"
+EXAMPLE = """muscleprop report leg-muscles.seg.nrrd --image leg.nrrd -o leg.html
+muscleprop report results/*.seg.nrrd --subjects subjects.csv -o cohort.html
+subjects.csv has the columns file,subject,side,scan; sides (left, right) and scans of a subject are compared"""
+
+COLUMNS = ("file", "subject", "side", "scan")
+RESULT_MARK = "-muscles"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("results", type=Path, nargs="+", metavar="RESULT", help="results of propagations (.seg.nrrd)")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="page (.html); of several, the one over all")
+    parser.add_argument(
+        "--image",
+        type=Path,
+        nargs="+",
+        help="the results' images, in the same order (default: as recorded, or NAME.nrrd beside NAME-muscles.seg.nrrd)",
+    )
+    parser.add_argument("--subjects", type=Path, metavar="CSV", help="whose the recordings are: file,subject,side,scan")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the page, or a folder of pages and the page over all that links to them."""
+    _check(args)
+    subjects = {} if args.subjects is None else read_subjects(args.subjects)
+    images = args.image or [find_image(result) for result in args.results]
+    if len(args.results) == 1:
+        _write_page(args.results[0], images[0], args.output, "")
+        print(args.output)
+        return 0
+    from MusclePropLib.report.cohort import Entry, cohort_page
+
+    folder = args.output.with_suffix("")
+    folder.mkdir(exist_ok=True)
+    entries = []
+    for result, image, name in zip(args.results, images, _page_names(args.results), strict=True):
+        recording = _write_page(result, image, folder / name, f"../{args.output.name}")
+        entries.append(Entry(recording, f"{folder.name}/{name}", **subjects.get(result.name, {})))
+        print(folder / name)
+    write_text(args.output, cohort_page(entries, args.output.stem))
+    print(args.output)
+    return 0
+
+
+def read_subjects(path: Path) -> dict[str, dict[str, str]]:
+    """File name to subject, side and scan; InputError if a column is missing or a side unknown."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            rows, columns = list(reader), reader.fieldnames or []
+    except (OSError, UnicodeDecodeError) as fault:
+        raise InputError(f"{path}: cannot be read ({fault})") from fault
+    if missing := [c for c in ("file", "subject") if c not in columns]:
+        raise InputError(f"{path}: the column '{missing[0]}' is missing")
+    subjects = {}
+    for row in rows:
+        given = {c: (row.get(c) or "").strip() for c in COLUMNS[1:]}
+        given["side"] = {"l": "left", "r": "right"}.get(given["side"].lower(), given["side"].lower())
+        if given["side"] not in ("", "left", "right"):
+            raise InputError(f"{path}: '{row['file']}' has the side '{row['side']}', which is neither left nor right")
+        subjects[Path(row["file"]).name] = given
+    return subjects
+
+
+def find_image(result: Path) -> Path | None:
+    """The image that the result's record names, or that lies beside it; None if there is none."""
+    from MusclePropLib.core.measurements.records import read_record, stem
+
+    recorded = read_record(result).get("image")
+    beside = [result.with_name(stem(result).removesuffix(RESULT_MARK) + e) for e in IMAGE_ENDINGS if e]
+    candidates = [*([Path(recorded)] if recorded else []), *beside]
+    return next((c for c in candidates if c.exists() and c.resolve() != result.resolve()), None)
+
+
+def _check(args: argparse.Namespace) -> None:
+    if args.output.suffix.lower() not in (".html", ".htm"):
+        raise InputError(f"{args.output}: a report is a page; give it the ending .html")
+    if not args.output.parent.is_dir():
+        raise InputError(f"{args.output}: there is no such folder")
+    if args.image and len(args.image) != len(args.results):
+        raise InputError(f"{len(args.image)} images for {len(args.results)} results; give one for each, or none")
+
+
+def _write_page(result: Path, image: Path | None, output: Path, back: str) -> Recording:
+    from MusclePropLib.core.measurements.files import read_inputs
+    from MusclePropLib.core.measurements.recording import measure
+    from MusclePropLib.report.recording import recording_page
+
+    if image is None:
+        print(f"muscleprop: {result}: its image is not known, so the report shows no slices (--image)", file=sys.stderr)
+    given = read_inputs(result, image, None, "auto")
+    recording = measure(**vars(given))
+    write_text(output, recording_page(recording, given.segmentation, given.volume, back))
+    return recording
+
+
+def _page_names(results: Sequence[Path]) -> list[str]:
+    """A page's name for each result; numbered where results in different folders are named alike."""
+    from MusclePropLib.core.measurements.records import stem
+
+    stems = [stem(result) for result in results]
+    return [
+        f"{name}.html" if stems.count(name) == 1 else f"{name}-{number}.html" for number, name in enumerate(stems, 1)
+    ]

@@ -1,0 +1,108 @@
+"""Figures of a muscle as table cells, and what is to be warned of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+import numpy as np
+
+from MusclePropLib.core.measurements.muscle import MuscleMeasures
+from MusclePropLib.report.montage import css
+from MusclePropLib.report.style import cell
+
+LOW_DICE = 0.8
+"""Below this expected Dice a slice is to be looked at, and a muscle warned of."""
+
+HEADS = (
+    ("Muscle", ""),
+    ("Volume", "ml"),
+    ("Expected range", "ml"),
+    ("Expected Dice", ""),
+    ("Volume, drawn range", "ml"),
+    ("Spline", "ml"),
+    ("Cones", "ml"),
+    ("Largest ACSA", "cm²"),
+    ("Its position", "mm"),
+    ("Length", "mm"),
+    ("Echo", "mean (SD)"),
+)
+
+
+def heads(first: Sequence[str] = ()) -> str:
+    """The table's heads."""
+    cells = [f"<th>{escape(f)}</th>" for f in first]
+    cells += [f"<th>{escape(name)}{f'<br>{escape(unit)}' if unit else ''}</th>" for name, unit in HEADS]
+    return f"<thead><tr>{''.join(cells)}</tr></thead>"
+
+
+def cells(m: MuscleMeasures) -> str:
+    """One muscle's figures under HEADS."""
+    expected, estimate = m.expected, m.known.estimate
+    low = estimate is not None and estimate < LOW_DICE
+    name = f'<span class="swatch" style="background:{css(m.color)}"></span>{escape(m.name)}'
+    width = None if expected is None else expected.high_ml - expected.low_ml
+    span = "" if expected is None else f"{expected.low_ml:.1f}–{expected.high_ml:.1f}"
+    spread = "" if m.intensity_sd is None or np.isnan(m.intensity_sd) else f" ({m.intensity_sd:.0f})"
+    echo = "" if m.intensity_mean is None else f"{m.intensity_mean:.0f}{spread}"
+    return "".join(
+        [
+            cell(name, m.name, "text nowrap"),
+            cell(f"<b>{m.volume_ml:.1f}</b>", m.volume_ml),
+            cell(span, "" if width is None else width, "nowrap"),
+            _number(estimate, 2, "low" if low else ""),
+            _number(m.between_drawn_ml, 1),
+            _number(m.spline_ml, 1),
+            _number(m.cones_ml, 1),
+            _number(m.max_area_mm2 / 100, 2),
+            _number(m.max_area_position_mm, 0),
+            _number(m.length_mm, 0),
+            cell(echo, "" if m.intensity_mean is None else m.intensity_mean, "nowrap"),
+        ]
+    )
+
+
+def warnings(muscles: Sequence[MuscleMeasures]) -> list[str]:
+    """Sentences on muscles and slices of low confidence, and where one more contour would help most."""
+    said = [
+        f"{m.name}: the expected Dice is {m.known.estimate:.2f}; check this muscle before its volume is used."
+        for m in muscles
+        if m.known.estimate is not None and m.known.estimate < LOW_DICE
+    ]
+    for m in muscles:
+        weak = _weak(m)
+        if len(weak):
+            said.append(
+                f"{m.name}: on {len(weak)} of {np.count_nonzero(m.areas_mm2)} slices the expected Dice is below "
+                f"{LOW_DICE} (slices {ranges(weak)})."
+            )
+    if said and (worst := _worst(muscles)) is not None:
+        said.append(f"One more contour would help most on slice {worst}.")
+    return said
+
+
+def ranges(slices: Sequence[int]) -> str:
+    """3–5, 9"""
+    runs = np.split(np.asarray(slices), np.flatnonzero(np.diff(slices) > 1) + 1)
+    return ", ".join(f"{r[0]}" if len(r) == 1 else f"{r[0]}–{r[-1]}" for r in runs)
+
+
+def _weak(m: MuscleMeasures) -> np.ndarray:
+    if m.known.confidence is None:
+        return np.array([], int)
+    with np.errstate(invalid="ignore"):
+        return np.flatnonzero((m.known.confidence < LOW_DICE) & (m.areas_mm2 > 0))
+
+
+def _worst(muscles: Sequence[MuscleMeasures]) -> int | None:
+    """The slice with the largest area expected to be wrong, over all muscles."""
+    doubts = [(1 - np.nan_to_num(m.known.confidence, nan=1.0)) * m.areas_mm2 for m in muscles if _known(m)]
+    return int(np.argmax(np.sum(doubts, axis=0))) if doubts else None
+
+
+def _known(m: MuscleMeasures) -> bool:
+    return m.known.confidence is not None
+
+
+def _number(value: float | None, digits: int, kind: str = "") -> str:
+    return cell("", "") if value is None else cell(f"{value:.{digits}f}", value, kind)

@@ -1,0 +1,108 @@
+"""Plots as SVG that takes its ink from the page, so that one drawing serves light, dark and paper."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from MusclePropLib.core.measurements.agreement import BlandAltman
+from MusclePropLib.core.measurements.muscle import MuscleMeasures
+
+INK = "#010203"
+"""Stands for the page's text colour: no muscle has it."""
+
+SETTINGS = {
+    "svg.fonttype": "none",
+    "font.family": "sans-serif",
+    "font.size": 10,
+    "text.color": INK,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
+
+
+def area_plot(muscles: Sequence[MuscleMeasures]) -> str:
+    """ACSA along the slices: bands where the truth is to be expected, dots at drawn slices."""
+    with rc_context(SETTINGS):
+        figure, axes = _axes(10, 3.6)
+        for m in muscles:
+            shown = slice(*_ends(m.areas_mm2))
+            order = np.argsort(m.positions_mm[shown], kind="stable")
+            x, y = m.positions_mm[shown][order], m.areas_mm2[shown][order] / 100
+            axes.plot(x, y, color=m.color, linewidth=2, label=m.name)
+            if m.expected is not None:
+                low, high = m.expected.low_mm2[shown][order] / 100, m.expected.high_mm2[shown][order] / 100
+                axes.fill_between(x, low, high, color=m.color, alpha=0.2, linewidth=0)
+            drawn = list(m.known.drawn)
+            axes.plot(m.positions_mm[drawn], m.areas_mm2[drawn] / 100, "o", color=m.color, markeredgecolor=INK)
+        axes.set_xlabel("position along the slices (mm)")
+        axes.set_ylabel("cross-sectional area (cm²)")
+        axes.set_ylim(bottom=0)
+        axes.legend(frameon=False, ncols=max(1, len(muscles)), loc="lower right", bbox_to_anchor=(1, 1))
+        return _svg(figure, "cross-sectional areas along the slices")
+
+
+def strip_plot(values: dict[str, Sequence[float]], colors: dict[str, tuple[float, float, float]], unit: str) -> str:
+    """Every recording's value as a dot, by muscle, with the median."""
+    with rc_context(SETTINGS):
+        figure, axes = _axes(6, 0.9 + 0.5 * len(values))
+        for row, (name, found) in enumerate(values.items()):
+            shift = 0.12 * np.sin(2.4 * np.arange(len(found)))  # apart, and the same every time
+            axes.plot(found, row + shift, "o", color=colors[name], alpha=0.8, markersize=6, markeredgecolor="none")
+            axes.plot([np.median(found)] * 2, [row - 0.3, row + 0.3], color=INK, linewidth=1.5)
+        axes.set_yticks(range(len(values)), list(values))
+        axes.set_ylim(len(values) - 0.5, -0.5)
+        axes.set_xlim(left=0)
+        axes.set_xlabel(unit)
+        return _svg(figure, unit)
+
+
+def bland_altman_plot(found: BlandAltman, color: tuple[float, float, float], title: str) -> str:
+    """Differences against means, bias and limits of agreement, in ml."""
+    with rc_context(SETTINGS):
+        figure, axes = _axes(4.6, 3)
+        axes.plot(found.means, found.differences, "o", color=color, markeredgecolor="none")
+        for value, style in ((found.bias, "-"), *((limit, (0, (4, 3))) for limit in found.limits)):
+            axes.axhline(value, color=INK, linewidth=1, linestyle=style)
+            axes.annotate(f"{value:+.1f}", (1, value), (3, 0), "axes fraction", "offset points", va="center")
+        axes.set_xlabel("mean of both (ml)")
+        axes.set_ylabel("difference (ml)")
+        axes.set_title(title, fontsize=10, loc="left")
+        return _svg(figure, title)
+
+
+def _axes(width: float, height: float) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(width, height), layout="constrained")
+    figure.patch.set_visible(False)
+    axes = figure.add_subplot()
+    axes.patch.set_visible(False)
+    axes.grid(color=INK, alpha=0.12, linewidth=0.6)
+    axes.margins(x=0.02)
+    return figure, axes
+
+
+def _svg(figure: Figure, label: str) -> str:
+    text = io.StringIO()
+    figure.savefig(text, format="svg", metadata={"Date": None})
+    svg = text.getvalue()[text.getvalue().index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.S)
+    svg = re.sub(
+        r'<svg [^>]*?viewBox="([^"]*)"[^>]*>', rf'<svg viewBox="\1" role="img" aria-label="{label}">', svg, count=1
+    )
+    return svg.replace(INK, "currentColor")
+
+
+def _ends(areas: np.ndarray) -> tuple[int, int]:
+    """From one slice before the muscle to one after, so that curves come down to zero."""
+    where = np.flatnonzero(areas)
+    return max(0, int(where[0]) - 1), min(len(areas), int(where[-1]) + 2)

@@ -1,0 +1,146 @@
+"""The muscles in three dimensions, rendered by VTK without a window."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+
+import numpy as np
+import vtk
+from vtk.util import numpy_support
+
+from MusclePropLib.core.measurements.muscle import MuscleMeasures
+from MusclePropLib.core.measurements.stack import Stack
+from MusclePropLib.exchange.surfaces import surface
+
+MOST_VOXELS = 6_000_000
+HEIGHT = 840  # pixels of a view; twice what is shown
+TURNS = (0.0, 90.0, 90.0)  # degrees about the long axis before each view, the first of which is along the rows
+RING_MM = 0.7
+
+
+NONE = "no three-dimensional view: this machine has no OpenGL, neither a display nor EGL nor OSMesa"
+PROBE = "import vtk; w = vtk.vtkRenderWindow(); w.SetOffScreenRendering(1); w.Render(); assert w.SupportsOpenGL()"
+
+
+class NoGraphics(Exception):
+    """There is no way of rendering on this machine; the message is a sentence for the page."""
+
+
+def views(muscles: list[tuple[MuscleMeasures, np.ndarray, int]], stack: Stack) -> list[bytes]:
+    """PNG files with a transparent background, one for each of TURNS; the slices' axis stands upright, first slice up.
+
+    `muscles` are each with its label map (slices, rows, columns) and value. Dark rings are drawn slices. Raises
+    NoGraphics where VTK finds no OpenGL.
+    """
+    if not _can_render():
+        raise NoGraphics(NONE)
+    renderer = vtk.vtkRenderer()
+    renderer.SetBackgroundAlpha(0.0)
+    for measured, labels, value in muscles:
+        mesh = surface(labels, value, stack, MOST_VOXELS)
+        renderer.AddActor(_actor(mesh, measured.color))
+        for t in measured.known.drawn:
+            renderer.AddActor(_ring(mesh, stack, t))
+    vtk.vtkLightKit().AddLightsToRenderer(renderer)
+    with _quiet():
+        window = _window(renderer, _aim(renderer, stack))
+        pictures = []
+        for turn in TURNS:
+            renderer.GetActiveCamera().Azimuth(turn)
+            renderer.ResetCameraClippingRange()
+            pictures.append(_png(window))
+        window.Finalize()
+    return pictures
+
+
+@cache
+def _can_render() -> bool:
+    """Whether VTK finds OpenGL. Without any it ends the process, so where there is no display another one tries."""
+    if sys.platform != "linux" or os.environ.get("DISPLAY"):
+        return True
+    return subprocess.run([sys.executable, "-c", PROBE], capture_output=True, check=False).returncode == 0
+
+
+def _actor(mesh: vtk.vtkPolyData, color: tuple[float, float, float]) -> vtk.vtkActor:
+    mapper = vtk.vtkPolyDataMapper()
+    mapper.SetInputData(mesh)
+    mapper.ScalarVisibilityOff()
+    actor = vtk.vtkActor()
+    actor.SetMapper(mapper)
+    actor.GetProperty().SetColor(*color)
+    actor.GetProperty().SetSpecular(0.1)
+    return actor
+
+
+def _ring(mesh: vtk.vtkPolyData, stack: Stack, t: int) -> vtk.vtkActor:
+    """The surface's outline on slice `t`."""
+    centre, right, down = stack.points(np.array([[t, 0, 0], [t, 0, 1], [t, 1, 0]], dtype=float))
+    plane = vtk.vtkPlane()
+    plane.SetOrigin(*centre)
+    plane.SetNormal(*np.cross(right - centre, down - centre))
+    cutter = vtk.vtkCutter()
+    cutter.SetInputData(mesh)
+    cutter.SetCutFunction(plane)
+    tube = vtk.vtkTubeFilter()
+    tube.SetInputConnection(cutter.GetOutputPort())
+    tube.SetRadius(RING_MM)
+    tube.Update()
+    return _actor(tube.GetOutput(), (0.12, 0.12, 0.14))
+
+
+def _window(renderer: vtk.vtkRenderer, width: int) -> vtk.vtkRenderWindow:
+    window = vtk.vtkRenderWindow()
+    window.SetOffScreenRendering(True)
+    window.SetAlphaBitPlanes(True)
+    window.SetMultiSamples(8)
+    window.SetSize(width, HEIGHT)
+    window.AddRenderer(renderer)
+    return window
+
+
+def _aim(renderer: vtk.vtkRenderer, stack: Stack) -> int:
+    """Look along the rows' axis with the first slice up; returns the width in pixels that every side fits into."""
+    bounds = np.reshape(renderer.ComputeVisiblePropBounds(), (3, 2))
+    up, along = (v / np.linalg.norm(v) for v in (-stack.affine[:3, 0], stack.affine[:3, 1]))
+    middle, size = bounds.mean(axis=1), np.ptp(bounds, axis=1)
+    camera = renderer.GetActiveCamera()
+    camera.ParallelProjectionOn()
+    camera.SetFocalPoint(*middle)
+    camera.SetPosition(*(middle - 1000.0 * along))
+    camera.SetViewUp(*up)
+    height = 1.04 * np.abs(up) @ size
+    camera.SetParallelScale(height / 2)
+    width = 1.04 * np.linalg.norm(size * (1 - np.abs(up)))
+    return int(np.clip(HEIGHT * width / height, HEIGHT / 4, HEIGHT))
+
+
+def _png(window: vtk.vtkRenderWindow) -> bytes:
+    window.Render()
+    grab = vtk.vtkWindowToImageFilter()
+    grab.SetInput(window)
+    grab.SetInputBufferTypeToRGBA()
+    grab.ReadFrontBufferOff()
+    writer = vtk.vtkPNGWriter()
+    writer.SetInputConnection(grab.GetOutputPort())
+    writer.WriteToMemoryOn()
+    writer.Write()
+    if not numpy_support.vtk_to_numpy(grab.GetOutput().GetPointData().GetScalars())[:, 3].any():
+        raise NoGraphics("no three-dimensional view: the graphics driver of this machine draws nothing")
+    return numpy_support.vtk_to_numpy(writer.GetResult()).tobytes()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """VTK tries a display first and tells at length that there is none."""
+    logger = vtk.vtkLogger
+    before = logger.GetCurrentVerbosityCutoff()
+    logger.SetStderrVerbosity(logger.VERBOSITY_OFF)
+    try:
+        yield
+    finally:
+        logger.SetStderrVerbosity(before)

@@ -1,0 +1,225 @@
+"""Measurements in the scene: from segmentation nodes, and as a table and a plot that Slicer shows and exports."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import slicer
+import vtk
+
+from MusclePropLib.core.errors import InputError
+from MusclePropLib.core.measurements.muscle import Known, MuscleMeasures, measure_muscle
+from MusclePropLib.core.measurements.profile import profile
+from MusclePropLib.core.measurements.stack import Stack
+from MusclePropLib.core.measurements.tables import muscle_row
+from MusclePropLib.scene.annotations import Subject
+from MusclePropLib.scene.geometry import image_array, volume_geometry
+from MusclePropLib.scene.results import PROVENANCE_TAG
+from MusclePropLib.scene.segments import is_not_muscle, segment_ids
+from MusclePropLib.scene.states import get_tag, read_states
+from MusclePropLib.scene.voxels import segment_voxels
+
+ROLE = "MuscleProp.Measures"
+"""Node attribute by which a later call finds the table, chart and series that an earlier one has made."""
+
+MARKER = "position"
+
+
+def measure_node(subject: Subject, summary: Mapping[str, Any] | None = None) -> list[MuscleMeasures]:
+    """Measure every segment that holds a voxel, but "Not muscle", as the scene has it now.
+
+    Confidence and estimate come from the segments' tags, or from a propagation's `summary`. Raises InputError if the
+    nodes are gone, a segment is not on the volume's voxels, or all are empty.
+    """
+    nodes = subject.nodes()
+    if nodes is None:
+        raise InputError("the volume or the segmentation has been deleted")
+    volume_node, segmentation_node = nodes
+    geometry = volume_geometry(volume_node)
+    stack = Stack.of(geometry.moved(subject.axis))
+    image = np.moveaxis(image_array(volume_node.GetImageData()), subject.axis, 0)
+    measured = []
+    for segment_id in segment_ids(segmentation_node):
+        segment = segmentation_node.GetSegmentation().GetSegment(segment_id)
+        if is_not_muscle(segment):
+            continue
+        voxels = segment_voxels(segmentation_node, segment_id, geometry, subject.axis)
+        found = profile(voxels.labels, voxels.value, image, voxels.offset, geometry.shape[subject.axis])
+        if len(found.filled):
+            states = read_states(segment, voxels)
+            confidence, provenance = _record(segment, summary, len(found.voxels), voxels.backwards)
+            known = Known(tuple(sorted(states.drawn)), tuple(sorted(states.absent)), confidence, provenance)
+            measured.append(measure_muscle(states.name, states.color, found, stack, known))
+    if not measured:
+        raise InputError(f"every segment of '{segmentation_node.GetName()}' is empty; there is nothing to measure")
+    return measured
+
+
+def show_table(subject: Subject, measured: Sequence[MuscleMeasures]) -> slicer.vtkMRMLTableNode:
+    """The muscles' figures as a table node, one row a muscle, units in the columns' names; saved as CSV by Slicer."""
+    node = _node(subject, "vtkMRMLTableNode", "table", "muscle measurements")
+    rows = [muscle_row(m) for m in measured]
+    table = vtk.vtkTable()
+    for name in rows[0]:
+        values = [row[name] for row in rows]
+        column = vtk.vtkStringArray() if name == "muscle" else vtk.vtkDoubleArray()
+        column.SetName(name)
+        for value in values:
+            column.InsertNextValue(float("nan") if value is None else value)
+        table.AddColumn(column)
+    node.SetAndObserveTable(table)
+    return node
+
+
+def show_plot(subject: Subject, measured: Sequence[MuscleMeasures]) -> slicer.vtkMRMLPlotChartNode:
+    """The muscles' ACSA curves, their expected range and drawn slices, and a line at the current position.
+
+    Nodes of an earlier call are used again, and those of muscles that are gone removed.
+    """
+    chart = _node(subject, "vtkMRMLPlotChartNode", "chart", "cross-sectional areas")
+    chart.RemoveAllPlotSeriesNodeIDs()
+    curves = _node(subject, "vtkMRMLTableNode", "curves", "cross-sectional areas")
+    _fill(curves, {name: values for m in measured for name, values in _columns(m).items()})
+    kept = set()
+    for m in measured:
+        for column in _columns(m):
+            if column != f"{m.name} position_mm":
+                kept.add(column)
+                chart.AddAndObservePlotSeriesNodeID(_curve(subject, curves, m, column).GetID())
+    chart.AddAndObservePlotSeriesNodeID(_marker(subject, measured).GetID())
+    chart.SetTitle("")
+    chart.SetXAxisTitle("position along the slices (mm)")
+    chart.SetYAxisTitle("cross-sectional area (cm2)")
+    chart.SetLegendVisibility(True)
+    _remove_others(subject, {f"series {column}" for column in kept} | {f"series {MARKER}"})
+    return chart
+
+
+def mark_position(subject: Subject, position_mm: float) -> None:
+    """Move the line in the plot, if there is one; cheap enough for every step of a slice view."""
+    table = _find(subject, f"table {MARKER}")
+    if table is not None:
+        column = table.GetTable().GetColumnByName("position_mm")
+        for row in range(column.GetNumberOfTuples()):
+            column.SetValue(row, position_mm)
+        column.Modified()
+        table.GetTable().Modified()
+        table.Modified()
+
+
+def _record(
+    segment: slicer.vtkSegment, summary: Mapping[str, Any] | None, slices: int, backwards: bool
+) -> tuple[np.ndarray | None, dict[str, Any] | None]:
+    """Confidence (slices,) and provenance: from `summary`, a result that is shown but not yet accepted, else the tag.
+
+    The tag's confidence counts slices along the label map's own axis.
+    """
+    names = [m.get("name") for m in (summary or {}).get("muscles", [])]
+    if segment.GetName() in names:
+        index, backwards = names.index(segment.GetName()), False
+        record = {**summary.get("provenance", {}), "muscle": summary["muscles"][index]}
+        values = dict(enumerate(summary.get("confidence", []))).get(index)
+    else:
+        record = json.loads(get_tag(segment, PROVENANCE_TAG) or "{}")
+        values = record.pop("confidence", None)
+    if not isinstance(values, list) or len(values) != slices:
+        return None, record or None
+    confidence = np.array([np.nan if v is None else v for v in values], dtype=float)
+    return confidence[::-1] if backwards else confidence, record
+
+
+def _columns(m: MuscleMeasures) -> dict[str, np.ndarray]:
+    """Table columns of one muscle by their names; NaN where there is nothing to draw."""
+    columns = {f"{m.name} position_mm": m.positions_mm, f"{m.name} acsa_cm2": m.areas_mm2 / 100}
+    if m.expected is not None:
+        columns[f"{m.name} low_cm2"] = m.expected.low_mm2 / 100
+        columns[f"{m.name} high_cm2"] = m.expected.high_mm2 / 100
+    if m.known.drawn:
+        drawn = np.full(len(m.areas_mm2), np.nan)
+        drawn[list(m.known.drawn)] = m.areas_mm2[list(m.known.drawn)] / 100
+        columns[f"{m.name} drawn_cm2"] = drawn
+    return columns
+
+
+def _curve(
+    subject: Subject, table: slicer.vtkMRMLTableNode, m: MuscleMeasures, column: str
+) -> slicer.vtkMRMLPlotSeriesNode:
+    kind = column.removeprefix(f"{m.name} ")
+    series = _node(subject, "vtkMRMLPlotSeriesNode", f"series {column}", _LEGEND[kind].format(m.name))
+    series.SetAndObserveTableNodeID(table.GetID())
+    series.SetPlotType(series.PlotTypeScatter)
+    series.SetXColumnName(f"{m.name} position_mm")
+    series.SetYColumnName(column)
+    series.SetColor(*m.color)
+    series.SetLineWidth(2 if kind == "acsa_cm2" else 1)
+    dots = kind == "drawn_cm2"
+    series.SetLineStyle(
+        series.LineStyleNone if dots else series.LineStyleSolid if kind == "acsa_cm2" else series.LineStyleDash
+    )
+    series.SetMarkerStyle(series.MarkerStyleCircle if dots else series.MarkerStyleNone)
+    return series
+
+
+_LEGEND = {"acsa_cm2": "{}", "low_cm2": "{}, lowest", "high_cm2": "{}, highest", "drawn_cm2": "{}, drawn"}
+
+
+def _marker(subject: Subject, measured: Sequence[MuscleMeasures]) -> slicer.vtkMRMLPlotSeriesNode:
+    """A vertical line from 0 to the top of the plot."""
+    top = max(float((m.areas_mm2 if m.expected is None else m.expected.high_mm2).max()) for m in measured) / 100
+    table = _find(subject, f"table {MARKER}")
+    position = 0.0 if table is None else table.GetTable().GetColumnByName("position_mm").GetValue(0)
+    table = _node(subject, "vtkMRMLTableNode", f"table {MARKER}", "current position")
+    table.SetHideFromEditors(True)
+    _fill(table, {"position_mm": np.full(2, position), "acsa_cm2": np.array([0.0, top])})
+    series = _node(subject, "vtkMRMLPlotSeriesNode", f"series {MARKER}", "current slice")
+    series.SetAndObserveTableNodeID(table.GetID())
+    series.SetPlotType(series.PlotTypeScatter)
+    series.SetXColumnName("position_mm")
+    series.SetYColumnName("acsa_cm2")
+    series.SetColor(0.5, 0.5, 0.5)
+    series.SetMarkerStyle(series.MarkerStyleNone)
+    return series
+
+
+def _fill(node: slicer.vtkMRMLTableNode, columns: Mapping[str, np.ndarray]) -> None:
+    table = vtk.vtkTable()
+    for name, values in columns.items():
+        column = vtk.vtkDoubleArray()
+        column.SetName(name)
+        for value in values:
+            column.InsertNextValue(float(value))
+        table.AddColumn(column)
+    node.SetAndObserveTable(table)
+
+
+def _node(subject: Subject, class_name: str, role: str, name: str) -> Any:
+    """The node of this role for the subject's segmentation, made if there is none."""
+    node = _find(subject, role)
+    if node is None:
+        node = slicer.mrmlScene.AddNewNodeByClass(class_name, name)
+        node.SetAttribute(ROLE, f"{subject.segmentation_id} {role}")
+    node.SetName(name)
+    return node
+
+
+def _find(subject: Subject, role: str) -> Any:
+    wanted = f"{subject.segmentation_id} {role}"
+    return next((n for n in _own_nodes() if n.GetAttribute(ROLE) == wanted), None)
+
+
+def _remove_others(subject: Subject, roles: set[str]) -> None:
+    """Series of muscles that are there no more."""
+    prefix = f"{subject.segmentation_id} "
+    for node in _own_nodes():
+        role = (node.GetAttribute(ROLE) or "").removeprefix(prefix)
+        if node.GetAttribute(ROLE).startswith(prefix) and role.startswith("series ") and role not in roles:
+            slicer.mrmlScene.RemoveNode(node)
+
+
+def _own_nodes() -> list[Any]:
+    classes = ("vtkMRMLTableNode", "vtkMRMLPlotSeriesNode", "vtkMRMLPlotChartNode")
+    nodes = [n for c in classes for n in slicer.util.getNodesByClass(c)]
+    return [n for n in nodes if n.GetAttribute(ROLE)]

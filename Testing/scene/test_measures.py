@@ -1,0 +1,111 @@
+"""Measurements of nodes: the same volumes as Slicer counts, and a table and plot that follow the scene."""
+
+import json
+
+import numpy as np
+import pytest
+
+slicer = pytest.importorskip("slicer", reason="the slicer-core wheel is not installed")
+from slicer_scene import OBLIQUE, add_volume, disc, paint  # noqa: E402
+
+from MusclePropLib.core.errors import InputError  # noqa: E402
+from MusclePropLib.scene.annotations import Subject  # noqa: E402
+from MusclePropLib.scene.measures import mark_position, measure_node, show_plot, show_table  # noqa: E402
+from MusclePropLib.scene.results import PROVENANCE_TAG  # noqa: E402
+
+SLICES = 14
+
+
+@pytest.fixture
+def subject(volume, segmentation):
+    paint(segmentation, "GM", volume, {t: disc(centre=(11, 14), radius=4) for t in range(3, 10)})
+    return Subject(volume.GetID(), segmentation.GetID(), 0)
+
+
+def summary():
+    return {"muscles": [{"name": "GM", "estimate": 0.9}], "confidence": [[0.9] * SLICES]}
+
+
+def test_volume_and_brightness_are_slicers_own(subject, volume, segmentation):
+    (gm,) = measure_node(subject)
+    mask = slicer.util.arrayFromSegmentBinaryLabelmap(segmentation, "GM", volume).astype(bool)
+    assert gm.volume_ml == pytest.approx(mask.sum() * abs(np.linalg.det(OBLIQUE[:3, :3])) / 1000)
+    assert gm.intensity_mean == pytest.approx(slicer.util.arrayFromVolume(volume)[mask].mean())
+    assert gm.known.drawn == tuple(range(3, 10))
+    weights = gm.areas_mm2 / gm.areas_mm2.sum()
+    lps = np.nansum(gm.centroids_mm * weights[:, None], axis=0)
+    np.testing.assert_allclose(lps * [-1, -1, 1], segmentation.GetSegmentCenterRAS("GM"), atol=0.5)
+
+
+@pytest.mark.parametrize("axis", [1, 2])
+def test_other_axes(subject, axis):
+    whole = measure_node(subject)[0].volume_ml
+    other = Subject(subject.volume_id, subject.segmentation_id, axis)
+    assert measure_node(other)[0].volume_ml == pytest.approx(whole)
+
+
+def test_confidence_from_the_summary_or_the_tag(subject, segmentation):
+    assert measure_node(subject)[0].expected is None
+    assert measure_node(subject, summary())[0].known.estimate == 0.9
+    tag = json.dumps({"muscle": {"estimate": 0.8}, "confidence": [0.8] * SLICES})
+    segmentation.GetSegmentation().GetSegment("GM").SetTag(PROVENANCE_TAG, tag)
+    gm = measure_node(subject)[0]
+    assert gm.known.estimate == 0.8 and gm.known.confidence[5] == 0.8 and gm.expected is not None
+
+
+def test_table_has_a_row_per_muscle(subject):
+    node = show_table(subject, measure_node(subject))
+    table = node.GetTable()
+    assert table.GetNumberOfRows() == 1
+    assert table.GetColumnByName("muscle").GetValue(0) == "GM"
+    assert table.GetColumnByName("volume_ml").GetValue(0) == pytest.approx(measure_node(subject)[0].volume_ml, rel=1e-5)
+    assert show_table(subject, measure_node(subject)) is node, "the table is used again"
+
+
+def test_plot_has_curve_range_drawn_dots_and_marker(subject):
+    chart = show_plot(subject, measure_node(subject, summary()))
+    names = [chart.GetNthPlotSeriesNode(n).GetName() for n in range(chart.GetNumberOfPlotSeriesNodes())]
+    assert names == ["GM", "GM, lowest", "GM, highest", "GM, drawn", "current slice"]
+    for n in range(len(names)):
+        series = chart.GetNthPlotSeriesNode(n)
+        table = series.GetTableNode().GetTable()
+        for column in (series.GetXColumnName(), series.GetYColumnName()):
+            assert table.GetColumnByName(column) is not None
+
+
+def test_marker_moves_and_stays_where_it_is(subject):
+    chart = show_plot(subject, measure_node(subject))
+    mark_position(subject, 7.5)
+    marker = chart.GetNthPlotSeriesNode(chart.GetNumberOfPlotSeriesNodes() - 1)
+    assert marker.GetTableNode().GetTable().GetColumnByName("position_mm").GetValue(1) == 7.5
+    show_plot(subject, measure_node(subject))
+    assert marker.GetTableNode().GetTable().GetColumnByName("position_mm").GetValue(1) == 7.5
+
+
+def test_plotting_again_leaves_no_nodes_behind(subject, volume, segmentation):
+    paint(segmentation, "SOL", volume, {4: disc(centre=(22, 25))})
+    show_plot(subject, measure_node(subject))
+    before = slicer.mrmlScene.GetNumberOfNodes()
+    chart = show_plot(subject, measure_node(subject))
+    assert slicer.mrmlScene.GetNumberOfNodes() == before
+    segmentation.GetSegmentation().RemoveSegment("SOL")
+    show_plot(subject, measure_node(subject))
+    assert slicer.mrmlScene.GetNumberOfNodes() == before - 2
+    assert chart.GetNumberOfPlotSeriesNodes() == 3
+
+
+def test_marking_before_there_is_a_plot_does_nothing(subject):
+    mark_position(subject, 3.0)
+
+
+def test_faults_are_sentences(volume, segmentation):
+    subject = Subject(volume.GetID(), segmentation.GetID(), 0)
+    with pytest.raises(InputError, match="every segment of 'muscles' is empty"):
+        measure_node(subject)
+    other = add_volume(ijk_to_ras=np.diag([0.31, 0.3, 1.0, 1.0]), name="other")
+    paint(segmentation, "GM", volume, {3: disc()})
+    with pytest.raises(InputError, match="does not lie on the voxels"):
+        measure_node(Subject(other.GetID(), segmentation.GetID(), 0))
+    slicer.mrmlScene.RemoveNode(volume)
+    with pytest.raises(InputError, match="has been deleted"):
+        measure_node(subject)
