@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from MusclePropLib.core.priors import appearance, flow
+from MusclePropLib.core.priors.area import expected_areas, with_areas
 from MusclePropLib.core.priors.distance import bracket, interpolate, signed_distance, weight_between
 from MusclePropLib.core.priors.frame import FAR, CropFrame, frame_around
 
@@ -79,6 +80,10 @@ def build_stack(
     carried = flow.blend(*ways, shares)
     taper = _taper(shapes, empty, along)
     off = np.minimum(taper, -FAR)[:, None, None]
+    drawn_areas = {i: float(np.count_nonzero(shape > 0)) for i, shape in shapes.items()}
+    areas = expected_areas(drawn_areas | dict.fromkeys(empty, 0.0), along)
+    drafts = {CARRIED: carried, INTERPOLATED: interpolated, MEAN: (carried + interpolated) / 2}
+    known_places = [*shapes, *empty]
     return MuscleStack(
         frame=frame,
         images=images,
@@ -90,11 +95,7 @@ def build_stack(
         carried_ways=(ways[0] - off, ways[1] - off),
         likelihood=appearance.likelihood_ratio(images, shapes),
         flows=flows,
-        drafts={
-            CARRIED: carried - off,
-            INTERPOLATED: interpolated - off,
-            MEAN: (carried + interpolated) / 2 - off,
-        },
+        drafts={name: with_areas(draft - off, areas, known_places) for name, draft in drafts.items()},
     )
 
 
