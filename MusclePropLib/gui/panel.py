@@ -21,7 +21,7 @@ from MusclePropLib.gui.selection import SelectionSection
 from MusclePropLib.gui.session import Session
 from MusclePropLib.gui.setup import SetupSection
 from MusclePropLib.gui.shortcuts import Shortcuts
-from MusclePropLib.gui.work import Work, first_volume
+from MusclePropLib.gui.work import Work, choose_what_is_there
 from MusclePropLib.jobs.channel import Channel
 from MusclePropLib.jobs.runner import Runner
 
@@ -92,8 +92,7 @@ class Panel(VTKObservationMixin):
             self.removeObserver(self._parameters.parameterNode, vtk.vtkCommand.ModifiedEvent, self._on_parameters)
         self._parameters = self.work.choices = parameters
         if parameters is not None:
-            if parameters.volume is None:
-                parameters.volume = first_volume()
+            choose_what_is_there(parameters)
             self._gui_tag = parameters.connectGui(self.ui)
             self.addObserver(parameters.parameterNode, vtk.vtkCommand.ModifiedEvent, self._on_parameters)
             self.session.set_opacity(parameters.previewOpacity)

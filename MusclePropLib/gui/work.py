@@ -206,13 +206,19 @@ def _in_scene(node: slicer.vtkMRMLNode | None) -> bool:
     return node is not None and node.GetScene() is not None
 
 
-def first_volume() -> slicer.vtkMRMLScalarVolumeNode | None:
-    """The first volume of the scene that can be worked on, to save a click."""
-    for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode"):
-        try:
-            check_source_volume(node)
-        except InputError:
-            continue
-        if not node.IsA("vtkMRMLLabelMapVolumeNode"):
-            return node
-    return None
+def choose_what_is_there(choices: Choices) -> None:
+    """Save clicks: the first volume that can be worked on, and the segmentation if there is just one."""
+    if choices.volume is None:
+        choices.volume = next(filter(_usable, slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")), None)
+    segmentations = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
+    shown = [node for node in segmentations if not node.GetHideFromEditors()]
+    if choices.segmentation is None and choices.volume is not None and len(shown) == 1:
+        choices.segmentation = shown[0]
+
+
+def _usable(volume_node: slicer.vtkMRMLScalarVolumeNode) -> bool:
+    try:
+        check_source_volume(volume_node)
+    except InputError:
+        return False
+    return not volume_node.IsA("vtkMRMLLabelMapVolumeNode")

@@ -232,8 +232,7 @@ def _may_write(real, name: str) -> bool:
 
 def _own_property(real, name: str) -> bool:
     """Whether only the stand-in class has it, not Qt's class below."""
-    base = _qt_base(type(real))
-    return base.staticMetaObject.indexOfProperty(name) < 0
+    return _qt_meta(real).indexOfProperty(name) < 0
 
 
 def _has_method(real, name: str) -> bool:
@@ -260,12 +259,20 @@ def _qt_base(cls: type) -> type:
     return next(c for c in cls.__mro__ if c.__module__.startswith("PySide6"))
 
 
+def _qt_meta(real) -> QtCore.QMetaObject:
+    """Of Qt's own class; by way of the object, for PySide6 lets static ones die."""
+    meta, name = real.metaObject(), _qt_base(type(real)).__name__
+    while meta.className() != name:
+        meta = meta.superClass()
+    return meta
+
+
 def _signatures(real, name: str) -> list[str]:
     """Signatures of the signals of that name, the real class's where it is a stand-in."""
     own = [s for s in _api(real)["signals"] if s.split("(")[0] == name]
     if own:
         return own
-    meta, found = _qt_base(type(real)).staticMetaObject, []
+    meta, found = _qt_meta(real), []
     for index in range(meta.methodCount()):
         method = meta.method(index)
         if method.methodType() == QtCore.QMetaMethod.MethodType.Signal and bytes(method.name().data()).decode() == name:

@@ -1,0 +1,106 @@
+"""The logic for the Python console and for scripts."""
+
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from MusclePropLib.core.errors import InputError
+
+
+@pytest.fixture
+def logic(app):
+    from driver import STAND_IN
+
+    from MusclePropLib.gui.channel import QProcessChannel
+    from MusclePropLib.gui.logic import PropagationLogic
+
+    channel = QProcessChannel([sys.executable, str(STAND_IN)])
+    logic = PropagationLogic(channel)
+    yield logic
+    logic.close()
+    channel.wait(10)
+
+
+@pytest.fixture
+def nodes(app):
+    from slicer_scene import add_segmentation, add_volume, disc, paint
+
+    volume = add_volume((8, 30, 40))
+    segmentation = add_segmentation(volume, ["GM", "SOL"])
+    paint(segmentation, "GM", volume, {1: disc(), 6: disc(radius=4)})
+    return volume, segmentation
+
+
+def test_propagate_waits_and_returns_the_summary(logic, nodes):
+    import slicer
+
+    events = []
+    before = slicer.util.arrayFromSegmentBinaryLabelmap(nodes[1], "GM", nodes[0])
+    summary = logic.propagate(*nodes, onEvent=events.append, time_limit=5)
+    assert [m["name"] for m in summary["muscles"]] == ["GM"]
+    assert events[-1].name == "result"
+    after = slicer.util.arrayFromSegmentBinaryLabelmap(nodes[1], "GM", nodes[0])
+    np.testing.assert_array_equal(after[[1, 6]], before[[1, 6]])
+    assert logic.propagate(*nodes)["rounds"] == 2, "the worker stays warm"
+
+
+def test_without_waiting_the_segments_are_written_before_the_event(logic, nodes, app):
+    import slicer
+
+    seen = []
+
+    def tell(event):
+        if event.name == "result":
+            tag = nodes[1].GetSegmentation().GetSegment("GM").HasTag("MuscleProp.Provenance")
+            seen.append(tag)
+
+    assert logic.propagate(*nodes, wait=False, onEvent=tell) is None
+    with pytest.raises(RuntimeError, match="already under way"):
+        logic.propagate(*nodes)
+    end = time.monotonic() + 60
+    while not seen and time.monotonic() < end:
+        slicer.app.processEvents()
+        time.sleep(0.01)
+    assert seen == [True]
+
+
+def test_faults_are_raised(logic, nodes):
+    nodes[0].SetName("fault")
+    with pytest.raises(RuntimeError, match="ZeroDivisionError"):
+        logic.propagate(*nodes)
+    nodes[1].GetSegmentation().RemoveSegment("GM")
+    with pytest.raises(InputError, match="no slice is drawn"):
+        logic.propagate(*nodes)
+    with pytest.raises(RuntimeError, match="settings of the job are not understood"):
+        from slicer_scene import disc, paint
+
+        paint(nodes[1], "SOL", nodes[0], {2: disc()})
+        logic.propagate(*nodes, no_such_setting=1)
+
+
+def test_folder(logic, tmp_path, monkeypatch):
+    """The command line's batch, with a stand-in for it: rows, lines, options, and what happens if nothing works."""
+    from MusclePropLib.gui import logic as module
+
+    package = tmp_path / "package"
+    (package / "MusclePropLib").mkdir(parents=True)
+    (package / "MusclePropLib" / "__init__.py").write_text("")
+    (package / "MusclePropLib" / "__main__.py").write_text(
+        "import sys, pathlib\n"
+        "a = sys.argv[1:]\n"
+        "print('case one', flush=True)\n"
+        "print(*a, file=sys.stderr)\n"
+        "out = pathlib.Path(a[a.index('-o') + 1]); out.mkdir()\n"
+        "(out / 'summary.csv').write_text('case,status\\none,done\\ntwo,failed\\n') if 'bad' not in a[1] else 0\n"
+        "sys.exit(1)\n"
+    )
+    monkeypatch.setattr(module, "PACKAGE_PARENT", package)
+    lines = []
+    rows = logic.propagateFolder(tmp_path / "in", tmp_path / "out", onEvent=lines.append, time_limit=5)
+    assert [row["status"] for row in rows] == ["done", "failed"]
+    assert "case one" in lines
+    assert f"batch {tmp_path / 'in'} -o {tmp_path / 'out'} --time-limit 5" in lines
+    with pytest.raises(RuntimeError, match="case one"):
+        logic.propagateFolder(tmp_path / "bad", tmp_path / "out2", onEvent=None)

@@ -1,0 +1,206 @@
+"""Scenes are saved, loaded and closed, nodes deleted, the module reloaded: nothing breaks, nothing stays behind."""
+
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+
+@pytest.fixture
+def module(app, requirements, monkeypatch):
+    """The module's widget as Slicer makes it, with the quick stand-in for the computing."""
+    import slicer
+    from driver import REPOSITORY, STAND_IN
+    from harness.wrapping import wrap
+    from PySide6 import QtWidgets
+
+    import MuscleProp
+    from MusclePropLib.gui import channel, packages
+
+    monkeypatch.setattr(channel, "worker_command", lambda python=None: [sys.executable, str(STAND_IN)])
+    monkeypatch.setattr(packages, "read_requirements", lambda path: [])
+    slicer.modules.muscleprop = SimpleNamespace(path=str(REPOSITORY / "MuscleProp" / "MuscleProp.py"))
+    host = QtWidgets.QWidget()
+    QtWidgets.QVBoxLayout(host)
+    parent = SimpleNamespace(isEntered=True, layout=lambda: wrap(host.layout()), host=host)
+    widget = MuscleProp.MusclePropWidget(parent)
+    widget.setup()
+    widget.enter()
+    yield widget
+    widget.cleanup()
+
+
+@pytest.fixture
+def drawn(module):
+    """The module with a volume on which GM is drawn; `volume` names the engine's behaviour."""
+    import slicer
+    from slicer_scene import Editor, add_volume, disc
+
+    def draw(name="slow"):
+        volume = add_volume((10, 40, 50), name=name)
+        module.panel.set_parameters(module.logic.getParameterNode())
+        module.panel.work.create_segments()
+        parameters = module.logic.getParameterNode()
+        for index in (2, 7):
+            Editor(parameters.segmentation, volume).stroke("GM", index, disc((40, 50), (20, 20), 7))
+        module.panel.work.refresh()
+        return slicer.mrmlScene.GetNodeByID(volume.GetID())
+
+    return draw
+
+
+def wait(module, condition, seconds=60):
+    import time
+
+    import slicer
+
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        slicer.app.processEvents()
+        time.sleep(0.005)
+
+
+def test_choices_survive_saving_and_loading(module, drawn, tmp_path):
+    import slicer
+
+    from MusclePropLib.gui.parameters import Device
+
+    drawn("calf")
+    module.panel.ui.timeLimitSlider.setValue(33)
+    module.panel.ui.deviceComboBox.setCurrentIndex(1)
+    slicer.mrmlScene.SetRootDirectory(str(tmp_path))
+    assert slicer.mrmlScene.WriteToMRB(str(tmp_path / "x.mrb"))
+    slicer.mrmlScene.Clear(0)
+    parameters = module.logic.getParameterNode()
+    assert parameters.volume is None and module.panel.ui.volumeSelector.currentNode() is None
+    assert slicer.mrmlScene.ReadFromMRB(str(tmp_path / "x.mrb"))
+    parameters = module.logic.getParameterNode()
+    assert parameters.volume.GetName() == "calf"
+    assert parameters.segmentation.GetName() == "calf muscles"
+    assert (parameters.timeLimit, parameters.device) == (33.0, Device.CPU)
+    assert module.panel.ui.volumeSelector.currentNode() is parameters.volume
+    wait(module, lambda: not module.panel._quiet.active)
+    assert sorted(module.panel.work.tracker.states["GM"].drawn) == [2, 7]
+
+
+def test_two_volumes_in_one_scene(module, drawn):
+    import slicer
+
+    first = drawn("calf")
+    panel, parameters = module.panel, module.logic.getParameterNode()
+    segmentation = parameters.segmentation
+    second = drawn("other")
+    panel.ui.segmentationSelector.setCurrentNode(None)
+    panel.ui.volumeSelector.setCurrentNode(second)
+    panel.work.create_segments()
+    assert parameters.segmentation is not segmentation
+    assert not panel.work.tracker.states["GM"].drawn
+    panel.ui.volumeSelector.setCurrentNode(first)
+    panel.ui.segmentationSelector.setCurrentNode(segmentation)
+    wait(module, lambda: not panel._quiet.active)
+    assert len(panel.work.tracker.states["GM"].drawn) == 2
+    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 2
+
+
+@pytest.mark.parametrize("event", ["close the scene", "delete the volume", "delete the segmentation", "quit"])
+@pytest.mark.parametrize("moment", ["running", "finished"])
+def test_whatever_goes_ends_the_job(module, drawn, event, moment):
+    import slicer
+
+    volume = drawn("slow" if moment == "running" else "calf")
+    panel = module.panel
+    panel.work.propagate()
+    wait(module, lambda: panel.session.preview_node_id)
+    if moment == "finished":
+        wait(module, lambda: not panel.session.busy)
+    folder = panel.session.job.job.folder
+    happen = {
+        "close the scene": lambda: slicer.mrmlScene.Clear(0),
+        "delete the volume": lambda: slicer.mrmlScene.RemoveNode(volume),
+        "delete the segmentation": lambda: slicer.mrmlScene.RemoveNode(panel.work.choices.segmentation),
+        "quit": module.cleanup,
+    }
+    happen[event]()
+    assert panel.session.preview_node_id is None
+    wait(module, lambda: not panel.session.busy)
+    wait(module, lambda: not folder.exists())
+    assert not [n for n in slicer.util.getNodesByClass("vtkMRMLSegmentationNode") if n.GetHideFromEditors()]
+
+
+def test_closing_the_scene_leaves_a_panel_that_works(module, drawn):
+    import slicer
+
+    drawn("calf")
+    slicer.mrmlScene.Clear(0)
+    assert not module.panel.ui.propagateButton.enabled
+    drawn("calf")
+    module.panel.ui.propagateButton.click()
+    wait(module, lambda: module.panel.session.summary)
+    module.panel.ui.acceptButton.click()
+    assert len(module.panel.work.tracker.states["GM"].slices) == 2
+
+
+def test_scene_is_closed_while_another_module_is_shown(module, drawn):
+    import slicer
+
+    drawn("calf")
+    module.exit()
+    module.parent.isEntered = False
+    slicer.mrmlScene.Clear(0)
+    module.parent.isEntered = True
+    module.enter()
+    drawn("calf")
+    assert module.panel.ui.propagateButton.enabled
+
+
+def test_no_process_survives_the_module(module, drawn):
+    from driver import running
+
+    drawn("slow")
+    pids = []
+    module.panel.session.event.connect(lambda e: pids.append(e.data["pid"]) if e.name == "ready" else None)
+    module.panel.work.propagate()
+    wait(module, lambda: module.panel.session.preview_node_id)
+    assert pids and running(pids[0])
+    module.cleanup()
+    wait(module, lambda: not running(pids[0]))
+
+
+def test_observers_go_with_the_panel(module, drawn):
+    volume = drawn("calf")
+    panel = module.panel
+    module.cleanup()
+    heard = []
+    panel.work.changed.connect(lambda: heard.append(1))
+    volume.SetName("renamed")
+    import slicer
+
+    slicer.mrmlScene.RemoveNode(volume)
+    wait(module, lambda: not panel._quiet.active)
+    assert not heard
+
+
+def test_module_registers_without_importing_the_package(app):
+    """At start-up Slicer loads every module's file: it must cost nothing and need nothing."""
+    import subprocess
+
+    from driver import REPOSITORY
+
+    code = f"""
+import sys
+sys.path[:0] = [{str(REPOSITORY / "Testing" / "gui")!r}, {str(REPOSITORY / "Testing")!r}]
+import slicer_scene; slicer_scene.new_scene()
+import slicer
+from harness import application
+application.install(slicer.app.applicationLogic)
+before = set(sys.modules)
+sys.path.append({str(REPOSITORY / "MuscleProp")!r})
+import MuscleProp
+parent = type("Parent", (), {{"path": MuscleProp.__file__}})()
+MuscleProp.MuscleProp(parent)
+new = {{name.split(".")[0] for name in set(sys.modules) - before}}
+print(sorted(new & {{"MusclePropLib", "torch", "numpy", "scipy", "SimpleITK", "cv2"}}), parent.title)
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip().endswith("[] MuscleProp"), run.stdout

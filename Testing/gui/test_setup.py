@@ -1,0 +1,166 @@
+"""Installing what is missing: asked for, shown, cancellable, and never at the cost of Slicer's own packages."""
+
+import importlib.metadata
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from MusclePropLib.gui import packages
+
+
+def test_requirements_file_is_read(tmp_path):
+    path = tmp_path / "requirements.txt"
+    path.write_text("# comment\n\nscikit-image>=0.22  # why\nnumpy\n")
+    assert packages.read_requirements(path) == [("scikit-image", ">=0.22"), ("numpy", "")]
+
+
+def test_missing_and_outdated_are_found_without_importing(tmp_path, monkeypatch):
+    path = tmp_path / "requirements.txt"
+    path.write_text("numpy>=1\nnumpy>=999\nno-such-package-of-muscles\n")
+    monkeypatch.setattr(packages, "torch_is_whole", lambda: False)
+    before = set(sys.modules)
+    assert packages.missing_packages(path) == ["torch", "numpy", "no-such-package-of-muscles"]
+    assert "torch" not in set(sys.modules) - before
+
+
+def test_half_installed_torch_is_not_taken_for_whole(tmp_path, monkeypatch):
+    """An interrupted installation leaves a folder that imports as an empty namespace."""
+    (tmp_path / "torch").mkdir()
+    info = tmp_path / "torch-2.9.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: torch\nVersion: 2.9.0\n")
+    code = f"""
+import sys
+import packaging.requirements
+from MusclePropLib.gui import packages
+sys.path[:] = [{str(tmp_path)!r}]  # no other torch
+print(packages.torch_is_whole())
+"""
+    root = packages.__file__.split("MusclePropLib")[0]
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
+    assert run.stdout.strip() == "False"
+
+
+def test_slicers_own_packages_are_pinned(tmp_path):
+    requirements = tmp_path / "requirements.txt"
+    requirements.write_text("tqdm\n")
+    light, torch, rest = packages.install_commands(["torch", "tqdm"], requirements)
+    assert light[-1].startswith("light-the-torch")
+    assert torch[2:4] == ["light_the_torch", "install"] and packages.TORCH in torch
+    assert rest[-2:] == ["-r", str(requirements)]
+    pins = Path(rest[rest.index("-c") + 1]).read_text().split()
+    assert f"numpy=={importlib.metadata.version('numpy')}" in pins
+    assert f"SimpleITK=={importlib.metadata.version('SimpleITK')}" in pins
+    assert len(packages.install_commands(["tqdm"], requirements)) == 1
+
+
+class Asked:
+    """Answers the question and notes it."""
+
+    def __init__(self, answer):
+        self.answer, self.texts = answer, []
+
+    def __call__(self, text, **_):
+        self.texts.append(text)
+        return self.answer
+
+
+@pytest.fixture
+def lacking(app, tmp_path, monkeypatch):
+    """A panel that lacks a package until `arrived` exists; its installation is the given Python code."""
+    import qt
+    import slicer
+    from driver import STAND_IN, Driver
+
+    from MusclePropLib.gui import setup
+
+    arrived = tmp_path / "arrived"
+    qt.QSettings().remove(setup.INTERRUPTED)
+    monkeypatch.setattr(setup, "missing_packages", lambda path: [] if arrived.exists() else ["tqdm"])
+    made = []
+
+    def make(code, answer=True):
+        asked = Asked(answer)
+        monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", asked)
+        monkeypatch.setattr(setup, "install_commands", lambda *_: [[sys.executable, "-c", part] for part in code])
+        made.append(Driver(tmp_path, [sys.executable, str(STAND_IN)]))
+        made[-1].asked, made[-1].arrived = asked, arrived
+        return made[-1]
+
+    yield make
+    for driver in made:
+        driver.close()
+    qt.QSettings().remove(setup.INTERRUPTED)
+
+
+def shown(driver, name):
+    return not getattr(driver.ui, name)._real.isHidden()
+
+
+def test_asks_first(lacking):
+    driver = lacking(["raise SystemExit('must not run')"], answer=False)
+    driver.click("installButton")
+    assert "tqdm" in driver.asked.texts[0]
+    assert driver.ui.installButton.text == "Install"
+    assert shown(driver, "setupFrame")
+
+
+def test_installs_step_by_step_and_the_panel_comes_to_life(lacking, tmp_path):
+    steps = [
+        "print('Collecting tqdm', flush=True); import time; time.sleep(1)",
+        f"open({str(tmp_path / 'arrived')!r}, 'w')",
+    ]
+    driver = lacking(steps)
+    assert "Install the missing packages" in driver.ui.propagateButton.toolTip
+    driver.click("installButton")
+    assert driver.ui.installButton.text == "Cancel"
+    assert shown(driver, "setupProgressBar")
+    driver.until(lambda: driver.ui.setupLabel.text == "Collecting tqdm", "output is shown")
+    driver.until(lambda: not shown(driver, "setupFrame"), "the set-up goes")
+    assert "Install" not in driver.ui.propagateButton.toolTip
+
+
+def test_failure_is_told_and_can_be_tried_again(lacking, monkeypatch):
+    import slicer
+
+    told = []
+    monkeypatch.setattr(slicer.util, "errorDisplay", lambda text, **more: told.append((text, more["detailedText"])))
+    driver = lacking(["print('no such host: pypi'); raise SystemExit(3)", "raise SystemExit('must not run')"])
+    driver.click("installButton")
+    driver.until(lambda: told, "the failure is told")
+    assert "no such host: pypi" in told[0][1]
+    assert driver.ui.installButton.text == "Install" and driver.ui.installButton.enabled
+
+
+def test_cancel(lacking, monkeypatch):
+    import slicer
+
+    monkeypatch.setattr(slicer.util, "errorDisplay", lambda *_, **__: None)
+    driver = lacking(["import time; time.sleep(600)"])
+    driver.click("installButton")
+    driver.click("installButton")
+    driver.until(lambda: driver.ui.installButton.text == "Install", "it is cancelled")
+
+
+def test_program_that_does_not_exist(lacking, monkeypatch):
+    import slicer
+
+    from MusclePropLib.gui import setup
+
+    told = []
+    monkeypatch.setattr(slicer.util, "errorDisplay", lambda text, **more: told.append(text))
+    driver = lacking([])
+    monkeypatch.setattr(setup, "install_commands", lambda *_: [["/no/such/python"]])
+    driver.click("installButton")
+    driver.until(lambda: told, "the failure is told")
+
+
+def test_interruption_is_remembered_over_a_restart(lacking):
+    driver = lacking(["import time; time.sleep(600)"])
+    driver.click("installButton")
+    driver.panel.setup._installation.ended.disconnect(driver.panel.setup._ended)  # Slicer is killed
+    driver.close()
+    again = lacking([""])
+    assert again.ui.setupLabel.text.startswith("The last installation was interrupted.")
