@@ -56,7 +56,12 @@ def pretrain(
     state = {"network": network, "average": average, "segmenting": segmenting, "rebuilding": rebuilding}
     done = _resume(checkpoint, state)
     lessons = iter(
-        DataLoader(Lessons(recipe.seed + 1000 * done), batch_size=None, num_workers=workers, prefetch_factor=8)
+        DataLoader(
+            Lessons(recipe.seed + 1000 * done),
+            batch_size=None,
+            num_workers=workers,
+            prefetch_factor=8 if workers else None,
+        )
     )
     sums, began = {"loss": 0.0, "draft": 0.0, "rebuilt": 0.0}, time.monotonic()
     for step in range(done, recipe.steps):

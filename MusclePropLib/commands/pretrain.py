@@ -1,0 +1,53 @@
+"""`muscleprop pretrain`: the weights of guided propagation, from simulated structures."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from MusclePropLib.commands.common import print_json
+from MusclePropLib.core.errors import InputError
+
+HELP = "train the weights of guided propagation on simulated structures"
+EXAMPLE = """muscleprop pretrain -o guided.safetensors
+muscleprop propagate leg.nrrd drawn.seg.nrrd -o out.seg.nrrd --weights guided.safetensors"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("-o", "--output", type=Path, required=True, help="weights to write (.safetensors)")
+    parser.add_argument("--steps", type=int, default=6000, help="optimisation steps of two clips each (%(default)s)")
+    parser.add_argument("--learning-rate", type=float, default=1.5e-3, help="at its highest (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of the weights and of the simulation (%(default)s)")
+    parser.add_argument("--workers", type=int, default=1, help="processes that simulate (%(default)s)")
+    parser.add_argument("--init", type=Path, metavar="FILE", help="weights to begin from")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train; a run that was broken off goes on from OUTPUT.ckpt, and its curve lies in OUTPUT.csv."""
+    from dataclasses import asdict
+
+    from tqdm import tqdm
+
+    from MusclePropLib.core.guided.pretrain import Recipe, pretrain
+    from MusclePropLib.core.weights import load_weights, save_weights
+
+    if args.output.suffix != ".safetensors" or not args.output.parent.is_dir():
+        raise InputError(f"{args.output}: weights need a name that ends with .safetensors, in a folder that exists")
+    if args.steps < 1 or args.workers < 0 or not args.learning_rate > 0:
+        raise InputError("--steps and --learning-rate must be positive and --workers not negative")
+    initial = load_weights(args.init) if args.init else None
+    recipe = Recipe(steps=args.steps, learning_rate=args.learning_rate, seed=args.seed)
+    checkpoint = args.output.with_suffix(".ckpt")
+    with tqdm(total=args.steps, desc="Pretraining", unit="step") as bar:
+
+        def report(step: int, means: dict[str, float]) -> None:
+            bar.update(step - bar.n)
+            bar.set_postfix(loss=f"{means['loss']:.3f}", draft_alone=f"{means['draft']:.3f}")
+
+        network = pretrain(recipe, checkpoint, args.workers, report, initial.network if initial else None)
+    begun = {"init": initial.checksum} if initial else {}
+    save_weights(args.output, network, {"recipe": asdict(recipe), **begun})
+    checkpoint.unlink(missing_ok=True)
+    print_json({"weights": str(args.output), "steps": args.steps})
+    return 0

@@ -1,0 +1,198 @@
+"""Lessons, choice and fine-tuning of the correcting network."""
+
+import numpy as np
+import pytest
+import torch
+
+from MusclePropLib.core.errors import InputError
+from MusclePropLib.core.guided import bundled
+from MusclePropLib.core.guided.augment import augmented, read_backwards
+from MusclePropLib.core.guided.choice import Overlap, trust
+from MusclePropLib.core.guided.copies import lesson_from_copies
+from MusclePropLib.core.guided.correct import LONGEST, gap_clips
+from MusclePropLib.core.guided.finetune import FineTuner, correction_loss
+from MusclePropLib.core.guided.hidden import hidden_tasks, reach
+from MusclePropLib.core.guided.inputs import CHANNELS, CLIP_SLICES, corrected, guided_config, make_clip, thinned
+from MusclePropLib.core.guided.lessons import Lessons, simulated_clip
+from MusclePropLib.core.guided.pretrain import Recipe, pretrain
+from MusclePropLib.core.network import Network, NetworkConfig
+from MusclePropLib.core.priors.area import expected_areas
+from MusclePropLib.core.priors.stack import CARRIED, build_stack
+from MusclePropLib.core.weights import save_weights
+from Testing.core.tubes import tube
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def stack():
+    image, mask = tube(slices=9)
+    return build_stack(
+        image, np.arange(9.0), (0.5, 0.5), {0: mask[0], 4: mask[4], 8: mask[8]}, frozenset(), np.arange(9)
+    )
+
+
+def network():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return Network(guided_config())
+
+
+def test_at_step_zero_the_output_is_the_draft(stack):
+    clip = make_clip(stack, np.arange(5), CARRIED, None)
+    assert clip.inputs.shape == (5, len(CHANNELS), 96, 96)
+    with torch.no_grad():
+        assert torch.equal(corrected(network(), clip, CPU), torch.from_numpy(clip.draft))
+
+
+def test_nothing_is_corrected_outside_the_slice(stack):
+    clip = make_clip(stack, np.arange(5), CARRIED, None)
+    clip.inside[:, :, 50:] = 0
+    net = network()
+    torch.nn.init.ones_(net.segmentation.last.bias)
+    with torch.no_grad():
+        changed = corrected(net, clip, CPU).numpy() != clip.draft
+    assert changed[..., :50].any() and not changed[..., 50:].any()
+
+
+def test_a_hidden_slice_leaves_no_trace():
+    image, mask = tube(slices=9)
+    drawn = {0: mask[0], 4: mask[4], 8: mask[8]}
+    elsewhere = drawn | {4: np.roll(mask[4], 12, axis=1)}
+    for one, two in zip(
+        *(hidden_tasks(image, np.arange(9.0), (0.5, 0.5), d, frozenset(), np.arange(9)) for d in (drawn, elsewhere)),
+        strict=True,
+    ):
+        if one.slice_index == 4:
+            assert (one.stack.frame.centres == two.stack.frame.centres).all()
+            assert all((one.fields[name] == two.fields[name]).all() for name in one.fields)
+            assert (one.truth != two.truth).any()
+
+
+def test_hidden_tasks_end_at_the_nearest_other_slices():
+    image, mask = tube(slices=9)
+    tasks = list(
+        hidden_tasks(image, np.arange(9.0), (0.5, 0.5), {t: mask[t] for t in (1, 4, 7)}, frozenset({8}), np.arange(9))
+    )
+    assert [(t.slice_index, t.stack.slices[0], t.stack.slices[-1]) for t in tasks] == [
+        (1, 1, 4),
+        (4, 1, 7),
+        (7, 4, 8),
+    ]
+    assert [t.beyond for t in tasks] == [True, False, False]
+    clip = tasks[1].clip(CARRIED)
+    assert clip.counts[3].all() and clip.counts.sum() == clip.counts[3].sum()
+
+
+def test_reach_is_that_of_a_bridge():
+    assert reach(np.arange(10.0), [0, 6], 3) == pytest.approx(1.5)
+    assert reach(np.arange(10.0), [0, 6], 9) == 3
+    assert reach(np.arange(10.0), [0, 6], 6) == 0
+
+
+@pytest.mark.parametrize(("known", "count"), [([0, 9], 10), ([3], 10), ([0, 100], 101), ([5, 40], 90), ([0], 1)])
+def test_gap_clips_cover_every_place_and_no_gap_twice(known, count):
+    clips = list(gap_clips(known, count))
+    assert set(np.concatenate(clips)) == set(range(count))
+    assert all((np.diff(c) > 0).all() and len(c) <= LONGEST for c in clips)
+    inner = np.concatenate([c[1:-1] for c in clips])
+    assert len(inner) == len(set(inner))
+
+
+def test_thinned_clips_keep_the_ends_and_the_hidden_slice():
+    for hidden in range(1, 60):
+        places = thinned(0, 60, CLIP_SLICES, keep=hidden)
+        assert {0, hidden, 60} <= set(places) and len(places) <= CLIP_SLICES and (np.diff(places) > 0).all()
+
+
+def test_trust_grows_with_the_gap_and_follows_the_score():
+    class Task:
+        def __init__(self, reach, beyond=False):
+            self.reach, self.beyond = reach, beyond
+
+    tasks = [Task(4.0), Task(4.0)]
+    good = trust(tasks, [Overlap(95, 100, 100)] * 2, 0.75)
+    bad = trust(tasks, [Overlap(60, 100, 100)] * 2, 0.75)
+    assert good.error(np.array([4.0]), np.array([False]))[0] == pytest.approx(0.05)
+    near, far = good.error(np.array([1.0, 8.0]), np.array([False, False]))
+    assert near < 0.05 < far
+    assert bad.error(np.array([4.0]), np.array([False]))[0] == pytest.approx(0.4)
+
+
+def test_expected_areas_never_overshoot_and_end_where_the_known_ones_do():
+    areas = expected_areas({1: 10.0, 4: 90.0, 8: 20.0}, np.arange(10.0))
+    assert np.isnan(areas[[0, 9]]).all()
+    assert areas[[1, 4, 8]] == pytest.approx([10, 90, 20]) and np.nanmax(areas) <= 90
+    assert np.isnan(expected_areas({2: 5.0}, np.arange(4.0))).all()
+
+
+def test_areas_of_an_ellipsoid_are_found_from_five_slices():
+    z = np.linspace(-1, 1, 41)
+    truth = 1000 * (1 - z**2)
+    found = expected_areas({int(p): truth[p] for p in (0, 10, 20, 30, 40)}, z)
+    assert found.sum() == pytest.approx(truth.sum(), rel=0.02)
+
+
+def test_loss_ignores_what_is_unknown():
+    logits = torch.randn(3, 8, 8, requires_grad=True)
+    counts = torch.zeros(3, 8, 8)
+    counts[1] = 1
+    correction_loss(logits, (torch.rand(3, 8, 8) > 0.5).float(), counts).backward()
+    assert (logits.grad[[0, 2]] == 0).all() and (logits.grad[1] != 0).all()
+
+
+def test_fine_tuning_learns_its_lesson(stack):
+    clip = make_clip(stack, np.arange(5), CARRIED, None)
+    clip.target = np.roll(np.clip(clip.draft + 0.5, 0, 1), 3, axis=2)
+    clip.counts = np.ones_like(clip.target)
+    net = network()
+    tuner = FineTuner(net, [clip], CPU, seed=0)
+    tuner.run(1)
+    before = tuner.loss
+    tuner.run(12)
+    assert tuner.loss < before
+    assert all(p.grad is None for p in net.parameter_groups()["reconstruction"]), "the other decoder is left alone"
+
+
+def test_a_clip_read_backwards_twice_is_itself(stack):
+    clip = make_clip(stack, np.arange(5), CARRIED, None)
+    clip.target = clip.counts = clip.inside
+    twice = read_backwards(read_backwards(clip))
+    assert all((a == b).all() for a, b in zip(vars(clip).values(), vars(twice).values(), strict=True))
+    turned = augmented(np.random.default_rng(1), clip)
+    assert turned.inputs.shape == clip.inputs.shape
+
+
+def test_copies_start_at_the_drawn_slice_and_move_away():
+    image, mask = tube()
+    clip = lesson_from_copies(image[3], mask[3], (0.5, 0.5), np.random.default_rng(0))
+    assert not clip.counts[0].any() and clip.counts[1:].all()
+    assert (clip.target[0] > 0.5).sum() == pytest.approx((clip.draft[0] > 0).sum(), rel=0.05)
+    moved = [np.abs(clip.target[i] - clip.target[0]).sum() for i in (1, 4, 8)]
+    assert moved == sorted(moved) and moved[0] < moved[2]
+
+
+def test_lessons_repeat_for_a_seed():
+    one, two = (next(iter(Lessons(3))) for _ in range(2))
+    assert all(torch.equal(a, b) for a, b in zip(one, two, strict=True))
+    clip = next(c for c in map(simulated_clip, [np.random.default_rng(s) for s in range(20)]) if c is not None)
+    assert np.isfinite(clip.inputs).all() and clip.counts.any()
+
+
+def test_pretraining_resumes_where_it_was_broken_off(tmp_path):
+    recipe = Recipe(steps=2, batch=1)
+    network_ = pretrain(recipe, tmp_path / "run.ckpt", workers=0)
+    again = pretrain(recipe, tmp_path / "run.ckpt", workers=0)
+    assert all(torch.equal(a, b) for a, b in zip(network_.parameters(), again.parameters(), strict=True))
+
+
+def test_the_bundled_weights_are_there_and_small():
+    net, checksum = bundled.pretrained("bundled", 0)
+    assert net.config == guided_config() and len(checksum) == 64
+    assert bundled.PATH.stat().st_size < 20e6
+
+
+def test_weights_of_another_kind_are_refused(tmp_path):
+    save_weights(tmp_path / "cohort.safetensors", Network(NetworkConfig(base_maps=8)), {})
+    with pytest.raises(InputError, match=r"cohort\.safetensors.*not for guided propagation"):
+        bundled.pretrained(str(tmp_path / "cohort.safetensors"), 0)
