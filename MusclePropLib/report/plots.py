@@ -74,7 +74,8 @@ def bland_altman_plot(found: BlandAltman, color: tuple[float, float, float], tit
         axes.plot(found.means, found.differences, "o", color=color, markeredgecolor="none")
         for value, style in ((found.bias, "-"), *((limit, (0, (4, 3))) for limit in found.limits)):
             axes.axhline(value, color=INK, linewidth=1, linestyle=style)
-            axes.annotate(f"{value:+.1f}", (1, value), (3, 0), "axes fraction", "offset points", va="center")
+            place = axes.get_yaxis_transform()  # x in parts of the axes, y in ml
+            axes.annotate(f"{value:+.1f}", (1, value), (3, 0), place, "offset points", va="center")
         axes.set_xlabel("mean of both (ml)")
         axes.set_ylabel("difference (ml)")
         axes.set_title(title, fontsize=10, loc="left")

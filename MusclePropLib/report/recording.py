@@ -91,7 +91,7 @@ def _views(shown: list[Shown], stack: Stack) -> str:
     try:
         pictures = views(shown, stack)
     except NoGraphics as fault:
-        return f'<p class="dim">{escape(str(fault).capitalize())}.</p>'
+        return f'<p class="dim">{escape(str(fault))}.</p>'
     images = (f'<img alt="the muscles" src="data:image/png;base64,{base64.b64encode(p).decode()}">' for p in pictures)
     return f'<div class="views">{"".join(images)}</div><p class="dim">From three sides; rings: drawn slices.</p>'
 

@@ -23,7 +23,7 @@ TURNS = (0.0, 90.0, 90.0)  # degrees about the long axis before each view, the f
 RING_MM = 0.7
 
 
-NONE = "no three-dimensional view: this machine has no OpenGL, neither a display nor EGL nor OSMesa"
+NONE = "No three-dimensional view: this machine has no OpenGL, neither a display nor EGL nor OSMesa"
 PROBE = "import vtk; w = vtk.vtkRenderWindow(); w.SetOffScreenRendering(1); w.Render(); assert w.SupportsOpenGL()"
 
 
@@ -130,7 +130,7 @@ def _png(window: vtk.vtkRenderWindow) -> bytes:
     writer.WriteToMemoryOn()
     writer.Write()
     if not numpy_support.vtk_to_numpy(grab.GetOutput().GetPointData().GetScalars())[:, 3].any():
-        raise NoGraphics("no three-dimensional view: the graphics driver of this machine draws nothing")
+        raise NoGraphics("No three-dimensional view: the graphics driver of this machine draws nothing")
     return numpy_support.vtk_to_numpy(writer.GetResult()).tobytes()
 
 

@@ -1,0 +1,153 @@
+"""`muscleprop report`: pages that need no network, say what is doubtful, and compare sides and scans."""
+
+import base64
+import re
+
+import numpy as np
+import pytest
+from results import write_result
+
+from MusclePropLib import cli
+from MusclePropLib.commands.report import find_image, read_subjects
+from MusclePropLib.core.errors import InputError
+from MusclePropLib.core.measurements.files import measure_file
+from MusclePropLib.report.cohort import Entry, cohort_page, paired
+from MusclePropLib.report.figures import LOW_DICE, ranges
+
+
+@pytest.fixture
+def no_graphics(monkeypatch):
+    """As on a machine without OpenGL."""
+    view3d = pytest.importorskip("MusclePropLib.report.view3d")
+    monkeypatch.setattr(view3d, "_can_render", lambda: False)
+
+
+def report(*arguments):
+    return cli.main(["report", *map(str, arguments)])
+
+
+def test_page_is_whole_and_loads_nothing(tmp_path, no_graphics):
+    _, _, result = write_result(tmp_path, dice=0.95)
+    out = tmp_path / "leg.html"
+    assert report(result, "-o", out) == 0
+    text = out.read_text(encoding="utf-8")
+    assert not re.search(r'(?:src|href)="(?!data:|#)', text) and "@import" not in text and "url(http" not in text
+    for words in ("GM", "GL", "Spline", "Cones", "drawn: GM, GL", "propagated", "cross-sectional area", "seed"):
+        assert words in text
+    assert text.count("data:image/jpeg;base64,") == text.count("<figure") > 2
+    assert "no OpenGL" in text, "without a 3D view there is a sentence"
+
+
+def test_low_confidence_is_warned_of(tmp_path, no_graphics):
+    pages = {}
+    for name, dice in (("sure", 0.95), ("doubtful", LOW_DICE - 0.2)):
+        _, _, result = write_result(tmp_path, name, dice)
+        assert report(result, "-o", tmp_path / f"{name}.html") == 0
+        pages[name] = (tmp_path / f"{name}.html").read_text(encoding="utf-8")
+    assert "the expected Dice is below" not in pages["sure"]
+    assert "GM: the expected Dice is 0.60" in pages["doubtful"]
+    assert "GM: on 4 of 6 slices the expected Dice is below 0.8 (slices 1–4)" in pages["doubtful"]
+    assert re.search(r"One more contour would help most on slice \d", pages["doubtful"])
+
+
+def test_view_shows_every_muscle(tmp_path):
+    """Rendered for real: its colours are in the picture. Skipped where there is no OpenGL."""
+    view3d = pytest.importorskip("MusclePropLib.report.view3d")
+    if not view3d._can_render():
+        pytest.skip(view3d.NONE)
+    import cv2
+
+    image, _, result = write_result(tmp_path)
+    assert report(result, "-o", tmp_path / "leg.html", "--image", image) == 0
+    found = re.findall(r"data:image/png;base64,([^\"]+)", (tmp_path / "leg.html").read_text(encoding="utf-8"))
+    assert len(found) == len(view3d.TURNS)
+    picture = cv2.imdecode(np.frombuffer(base64.b64decode(found[0]), np.uint8), cv2.IMREAD_UNCHANGED)
+    assert picture[0, 0, 3] == 0, "the background is transparent"
+    solid = picture[picture[..., 3] == 255].astype(int)
+    assert (solid[:, 2] > solid[:, 1] + 50).any() and (abs(solid[:, 2] - solid[:, 1]) < 50).any(), "red GM, green GL"
+
+
+def test_without_its_image_there_are_no_slices_but_a_word(tmp_path, no_graphics, capsys):
+    image, _, result = write_result(tmp_path)
+    image.unlink()
+    assert report(result, "-o", tmp_path / "leg.html") == 0
+    assert "its image is not known" in capsys.readouterr().err
+    assert "<figure" not in (tmp_path / "leg.html").read_text(encoding="utf-8")
+
+
+def test_names_are_not_markup(tmp_path, no_graphics):
+    from MusclePropLib.core.segmentation import read_segmentation, write_segmentation
+
+    _, _, result = write_result(tmp_path)
+    given = read_segmentation(result)
+    given.segments[0].name = "<b>GM & co</b>"
+    write_segmentation(result, given)
+    assert report(result, "-o", tmp_path / "leg.html") == 0
+    text = (tmp_path / "leg.html").read_text(encoding="utf-8")
+    assert "<b>GM" not in text and "&lt;b&gt;GM &amp; co" in text
+
+
+def test_cohort_links_to_a_page_for_each(tmp_path, no_graphics):
+    results = [write_result(tmp_path, name)[2] for name in ("a", "b")]
+    out = tmp_path / "cohort.html"
+    assert report(*results, "-o", out) == 0
+    links = re.findall(r'<a href="([^"]+)"', out.read_text(encoding="utf-8"))
+    assert links and all((tmp_path / link).is_file() for link in links)
+    page = (tmp_path / links[0]).read_text(encoding="utf-8")
+    assert "../cohort.html" in page
+
+
+def entries(tmp_path, people):
+    recording = measure_file(write_result(tmp_path)[2])
+    return [Entry(recording, "x.html", *person) for person in people]
+
+
+def test_sides_are_paired_by_subject_and_scan(tmp_path):
+    people = [("a", "left", "1"), ("a", "right", "1"), ("b", "left", "1"), ("b", "right", "2"), ("c", "right", "1")]
+    found = paired(entries(tmp_path, people), "side", ("left", "right"))
+    assert {name: table.shape for name, table in found.items()} == {"GL": (1, 2), "GM": (1, 2)}
+
+
+def test_agreement_is_shown_from_two_pairs_on(tmp_path):
+    one = [("a", "left", "1"), ("a", "right", "1")]
+    two = [*one, ("b", "left", "1"), ("b", "right", "1")]
+    assert "Left and right" not in cohort_page(entries(tmp_path, one))
+    page = cohort_page(entries(tmp_path, two))
+    assert "Left and right" in page and "ICC(2,1)" in page and "Repeated scans" not in page
+    assert "Repeated scans" in cohort_page(entries(tmp_path, [(s, "left", n) for s in "ab" for n in "12"]))
+
+
+def test_subjects_table(tmp_path):
+    path = tmp_path / "s.csv"
+    path.write_text("file,subject,side,scan\nresults/x.seg.nrrd,7,L,1\n", encoding="utf-8")
+    assert read_subjects(path) == {"x.seg.nrrd": {"subject": "7", "side": "left", "scan": "1"}}
+    path.write_text("file,side\nx,left\n", encoding="utf-8")
+    with pytest.raises(InputError, match="'subject' is missing"):
+        read_subjects(path)
+    path.write_text("file,subject,side\nx,1,middle\n", encoding="utf-8")
+    with pytest.raises(InputError, match="neither left nor right"):
+        read_subjects(path)
+
+
+def test_image_beside_the_result(tmp_path):
+    image, _, result = write_result(tmp_path)
+    assert find_image(result) == image
+
+
+def test_ranges():
+    assert ranges([3]) == "3" and ranges([3, 4, 5, 9]) == "3–5, 9"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["-o", "x.pdf"], "ending .html"),
+        (["-o", "none/x.html"], "no such folder"),
+        (["-o", "x.html", "--image", "a", "b"], "2 images for 1"),
+    ],
+)
+def test_faults(tmp_path, monkeypatch, capsys, arguments, sentence):
+    monkeypatch.chdir(tmp_path)
+    assert report("result.seg.nrrd", *arguments) == 2
+    assert sentence in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
