@@ -12,7 +12,7 @@ Belly = tuple[np.ndarray, np.ndarray]  # surfaces (L, U) of its top and bottom; 
 
 _GAP = 0.7  # mm of aponeurosis between neighbours
 _THINNEST = 1.5  # mm; an expert outlines no thinner sliver
-_WIDEST = {"GM": 58.0, "GL": 47.0, "SOL": 94.0}  # mm in a calf of size 1
+_WIDEST = {"GM": 58.0, "GL": 47.0, "SOL": 94.0}  # mm in a usual woman
 
 
 class Bellies:
@@ -20,7 +20,7 @@ class Bellies:
 
     def __init__(self, subject: Subject, rng: np.random.Generator) -> None:
         self._subject = subject
-        self._widest = {name: width * subject.size * np.exp(rng.normal(0, 0.06)) for name, width in _WIDEST.items()}
+        self._widest = {m.name: _WIDEST[m.name] * m.girth * np.exp(rng.normal(0, 0.05)) for m in subject.muscles}
         self._blunt = {name: rng.uniform(0.6, 0.8) for name in ("GM", "GL")}
         self._relief = {name: Wobble(rng, (60.0, 240.0), (30.0, 90.0)) for name in _WIDEST}
 
@@ -48,9 +48,10 @@ class Bellies:
         lowest = np.maximum(roof, np.maximum(heads[0][1], heads[1][1]) + _GAP)
         top = np.maximum(lowest, smooth(lowest, 5.0))
         floor = smooth(top, 18.0)
+        even = np.minimum(4 * share, 1)  # a thin end clings to the roof; a thick belly levels its unevenness out
         x = np.clip(np.abs(u - midline + 4.0 * (1 - share)) / (self._width("SOL", share) / 2), 0, 1)
         bulge = (1 - x**2.8) ** 0.75 * self._bumps("SOL", z, u)
-        thickness = _bulge_to_area(top, floor, bulge, x < 1, muscle.area(z))
+        thickness = _bulge_to_area(even * (floor - top), bulge, muscle.area(z))
         return (top, top + _not_too_thin(thickness)), floor
 
     def _width(self, name: str, share: np.ndarray) -> np.ndarray:
@@ -68,17 +69,20 @@ def _head_profile(x: np.ndarray, blunt: float) -> np.ndarray:
     return np.where((x > 0) & (x < 1), rise * fall, 0.0)
 
 
-def _bulge_to_area(
-    top: np.ndarray, floor: np.ndarray, bulge: np.ndarray, inside: np.ndarray, area: np.ndarray
-) -> np.ndarray:
-    """Thickness (L, U) between `top` and `floor + scale * bulge`, the scale bisected to meet the area (L, 1)."""
+def _bulge_to_area(hollow: np.ndarray, bulge: np.ndarray, area: np.ndarray) -> np.ndarray:
+    """Thickness (L, U) that fills the `hollow` under the roof and bulges by `scale * bulge` below it.
+
+    The scale is bisected to meet the area (L, 1); `bulge` is 0 beside the muscle. Where the roof hangs low, a quarter
+    of the bulge is left under it, so that the muscle is not cut in two.
+    """
+    hollow = hollow * np.minimum(3 * bulge, 1)  # no step at the rim
     low, high = np.full_like(area, -20.0), np.full_like(area, 120.0)
     for _ in range(30):
         scale = (low + high) / 2
-        thickness = np.where(inside, np.maximum(floor + scale * bulge - top, 0.0), 0.0)
+        thickness = np.maximum(hollow + scale * bulge, 0.25 * np.maximum(scale, 0.0) * bulge)
         small = thickness.sum(axis=1, keepdims=True) * STEP < area
         low, high = np.where(small, scale, low), np.where(small, high, scale)
-    return thickness
+    return np.where(area > 0, thickness, 0.0)
 
 
 def _not_too_thin(thickness: np.ndarray) -> np.ndarray:

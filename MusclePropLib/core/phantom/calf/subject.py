@@ -36,6 +36,13 @@ class Muscle:
         """Millimetres from end to end."""
         return self.end - self.start
 
+    @property
+    def girth(self) -> float:
+        """Width relative to a usual woman's: the belly's, as similar shapes of its volume and length have it."""
+        start, end = _ENDS[self.name]
+        usual = WOMEN_ML[self.name][0] / (_TIBIA["female"] * (end - start))
+        return float(np.sqrt(self.volume_ml / self.length / usual))
+
     def area(self, z: np.ndarray) -> np.ndarray:
         """Anatomical cross-sectional area in mm2 at `z` mm below the knee; its integral is the volume."""
         x = np.clip((np.asarray(z, float) - self.start) / self.length, 0.0, 1.0)
