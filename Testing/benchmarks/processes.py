@@ -7,7 +7,7 @@ import threading
 import time
 from pathlib import Path
 
-INTERVAL = 0.1
+INTERVAL = 0.25
 ROOT = Path(__file__).parents[2]
 
 
