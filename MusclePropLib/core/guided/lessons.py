@@ -12,18 +12,16 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from MusclePropLib.core.guided.augment import augmented
 from MusclePropLib.core.guided.inputs import CLIP_SLICES, Clip, make_clip, thinned
-from MusclePropLib.core.phantom.structures import Structure, simulate_structure
+from MusclePropLib.core.guided.subjects import random_structure
+from MusclePropLib.core.phantom.structures import Structure
 from MusclePropLib.core.priors import flow
 from MusclePropLib.core.priors.distance import bracket, signed_distance
 from MusclePropLib.core.priors.stack import CARRIED, INTERPOLATED, MEAN, MuscleStack, build_stack
 
-LENGTHS = (16, 24, 40)
-"""Slices of a simulated volume: gaps from one to some forty slices."""
-
 FAIR_DRAFT, POOR_SHARE = 0.7, 0.2
 """Most drafts of real volumes are good; lessons with a poorer one are mostly left out, lest it learns to distrust."""
 
-HABIT_SHARE = 0.7
+HABIT_SHARE = 0.5
 
 DRAFTS = (CARRIED, MEAN, INTERPOLATED)
 DRAFT_SHARES = (0.5, 0.3, 0.2)
@@ -47,8 +45,8 @@ class Lessons(IterableDataset):
 
 def simulated_clip(rng: np.random.Generator) -> Clip | None:
     """One lesson, or None where the random annotation pattern left nothing to learn."""
-    count = int(rng.choice(LENGTHS))
-    structure = _drawn_by_habit(rng, simulate_structure(rng, count))
+    structure = _drawn_by_habit(rng, random_structure(rng))
+    count = len(structure.mask)
     drawn, absent = _annotation_pattern(rng, structure)
     if drawn is None:
         return None
@@ -73,15 +71,16 @@ def _drawn_by_habit(rng: np.random.Generator, structure: Structure) -> Structure
     """
     if rng.random() > HABIT_SHARE:
         return structure
-    size = structure.mask.shape[1]
-    shift = rng.normal(0, 0.025 * size, 2)
-    grow = float(np.clip(rng.normal(0, 0.02 * size), -0.05 * size, 0.05 * size))
+    extent = np.sqrt(np.count_nonzero(structure.mask, axis=(1, 2)).max())
+    shift = rng.normal(0, 0.07 * extent, 2)
+    grow = float(np.clip(rng.normal(0, 0.06 * extent), -0.12 * extent, 0.12 * extent))
     mask = np.zeros_like(structure.mask)
     matrix = np.array([[1, 0, shift[1]], [0, 1, shift[0]]])
+    size = mask.shape[:0:-1]
     for t in np.flatnonzero(structure.mask.any(axis=(1, 2))):
         inside = structure.mask[t]
         distance = ndimage.distance_transform_edt(inside) - ndimage.distance_transform_edt(~inside)
-        mask[t] = cv2.warpAffine(distance.astype(np.float32), matrix, (size, size), borderValue=-size) > -grow
+        mask[t] = cv2.warpAffine(distance.astype(np.float32), matrix, size, borderMode=cv2.BORDER_REPLICATE) > -grow
     return Structure(structure.image, mask, structure.others & ~mask)
 
 
