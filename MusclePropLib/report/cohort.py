@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from pathlib import Path
 
 import numpy as np
 
 from MusclePropLib.core.measurements.agreement import bland_altman, reliability
 from MusclePropLib.core.measurements.recording import Recording
+from MusclePropLib.core.measurements.records import stem
 from MusclePropLib.report.figures import cells, heads, warnings
 from MusclePropLib.report.plots import bland_altman_plot, strip_plot
 from MusclePropLib.report.style import SORT, cell, page, section, warned
@@ -31,7 +31,7 @@ class Entry:
     @property
     def name(self) -> str:
         """For the table."""
-        return Path(self.recording.source).name
+        return stem(self.recording.source)
 
     def volumes(self) -> dict[str, float]:
         """Volume in ml by muscle."""
@@ -40,17 +40,16 @@ class Entry:
 
 def cohort_page(entries: Sequence[Entry], title: str = "Recordings") -> str:
     """HTML of all recordings with links to their pages; agreement where subjects, sides and scans are told."""
-    muscles = {m.name: m for e in reversed(entries) for m in e.recording.muscles}
-    colors = {name: m.color for name, m in muscles.items()}
-    volumes = {name: [e.volumes()[name] for e in entries if name in e.volumes()] for name in reversed(muscles)}
+    colors = {m.name: m.color for e in reversed(entries) for m in reversed(e.recording.muscles)}
+    volumes = {name: [e.volumes()[name] for e in entries if name in e.volumes()] for name in reversed(colors)}
     flagged = [e.name for e in entries if warnings(e.recording.muscles)]
     parts = [
         f"<h1>{escape(title)}</h1>",
         f'<p class="dim">{len(entries)} recordings. Click a heading to sort.</p>',
         warned([f"Low confidence in {len(flagged)} of {len(entries)}: {', '.join(flagged)}"] if flagged else []),
         section("Measurements", _table(entries), "long"),
-        section("Volumes", f'<div class="plot">{strip_plot(volumes, colors, "volume (ml)")}</div>'),
-        _agreement("Left and right", paired(entries, "side", LEFT_RIGHT), colors, "right minus left"),
+        section("Volumes", f'<div class="plot narrow">{strip_plot(volumes, colors, "volume (ml)")}</div>'),
+        _agreement("Left and right", paired(entries, "side", LEFT_RIGHT), colors, "right minus left", repeated=False),
         _repeats(entries, colors),
     ]
     return page(title, "\n".join(parts), SORT)
@@ -87,15 +86,21 @@ def _repeats(entries: Sequence[Entry], colors: Mapping[str, tuple[float, float, 
     scans = sorted({e.scan for e in entries if e.scan})
     if len(scans) < 2:
         return ""
-    return _agreement(
-        "Repeated scans", paired(entries, "scan", scans), colors, f"scan {scans[1]} minus scan {scans[0]}"
-    )
+    said = f"scan {scans[1]} minus scan {scans[0]}"
+    return _agreement("Repeated scans", paired(entries, "scan", scans), colors, said, repeated=True)
 
 
 def _agreement(
-    title: str, tables: Mapping[str, np.ndarray], colors: Mapping[str, tuple[float, float, float]], said: str
+    title: str,
+    tables: Mapping[str, np.ndarray],
+    colors: Mapping[str, tuple[float, float, float]],
+    said: str,
+    repeated: bool,
 ) -> str:
-    """Table and Bland-Altman plots of muscles with at least two pairs; "" if there are none."""
+    """Table and Bland-Altman plots of muscles with at least two pairs; "" if there are none.
+
+    Reliability is of `repeated` measurements of one thing, which two legs are not.
+    """
     tables = {name: table for name, table in tables.items() if len(table) > 1}
     if not tables:
         return ""
@@ -108,18 +113,15 @@ def _agreement(
             f"{pairs.bias:+.1f}",
             f"{percent.mean():+.1f}",
             f"{pairs.limits[0]:.1f} to {pairs.limits[1]:.1f}",
-            f"{found.icc_2_1:.3f}",
-            f"{found.icc_3_1:.3f}",
-            f"{found.mdc:.1f}",
-            f"{found.mdc_percent:.1f}",
         ]
+        if repeated:
+            figures += [f"{found.icc_2_1:.3f}", f"{found.icc_3_1:.3f}", f"{found.mdc:.1f}", f"{found.mdc_percent:.1f}"]
         rows.append(f"<tr>{cell(escape(name))}{''.join(map(cell, figures))}</tr>")
         plots.append(f'<div class="plot">{bland_altman_plot(pairs, colors[name], f"{name}: {said}")}</div>')
-    names = (
-        *("Muscle", "Pairs", "Mean difference<br>ml", "Mean difference<br>%", "Limits of agreement<br>ml"),
-        *("ICC(2,1)", "ICC(3,1)", "MDC<br>ml", "MDC<br>%"),
-    )
+    names = ["Muscle", "Pairs", "Mean difference<br>ml", "Mean difference<br>%", "Limits of agreement<br>ml"]
+    names += ["ICC(2,1)", "ICC(3,1)", "MDC<br>ml", "MDC<br>%"] if repeated else []
     head = "".join(f"<th>{name}</th>" for name in names)
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
-    note = f'<p class="dim">Differences are {escape(said)}; MDC: minimal detectable change at 95 %.</p>'
+    explained = "; MDC: minimal detectable change at 95 %" if repeated else ""
+    note = f'<p class="dim">Differences are {escape(said)}{explained}.</p>'
     return section(title, f'<div class="wide">{table}</div>{note}<div class="plots">{"".join(plots)}</div>')

@@ -24,9 +24,11 @@ th, td { text-align: right; padding: 5px 9px; border-bottom: 1px solid var(--lin
 th { font-weight: 600; color: var(--dim); font-size: 13px; line-height: 1.25; vertical-align: bottom; }
 th:first-child, td:first-child, .text { text-align: left; }
 td:first-child { font-weight: 600; overflow-wrap: anywhere; }
+.sorted td:first-child { min-width: 9em; }
 .swatch { display: inline-block; width: 11px; height: 11px; border-radius: 3px; margin-right: 7px; }
 .low { color: var(--warn); font-weight: 600; } .nowrap { white-space: nowrap; }
 .plot svg { width: 100%; height: auto; display: block; } .plot text { font-family: inherit !important; }
+.narrow { max-width: 640px; }
 .plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(330px, 1fr)); gap: 14px; }
 .views { display: flex; gap: 14px; justify-content: space-evenly; background: var(--card);
   border-radius: 8px; padding: 8px; }
@@ -40,7 +42,7 @@ figcaption b { color: var(--ink); font-weight: 600; }
 .slice path { fill: none; stroke: var(--c); stroke-width: 2px; vector-effect: non-scaling-stroke; }
 .slice path.drawn { fill: var(--c); fill-opacity: .28; }
 .slice path.bar { stroke: #fff; stroke-width: 3px; } .slice text { fill: #fff; }
-dl { columns: 2 330px; column-gap: 30px; margin: 0; font-size: 14px; }
+dl { columns: 2 250px; column-gap: 30px; margin: 0; font-size: 14px; }
 dl div { display: flex; gap: 10px; break-inside: avoid; padding: 1px 0; } dt { color: var(--dim); flex: none; }
 dd { margin: 0; overflow-wrap: anywhere; }
 .sorted th { cursor: pointer; } .sorted th[aria-sort=ascending]::after { content: " \\25B2"; }
