@@ -1,5 +1,6 @@
 """What any user of a benchmark expects of its rivals: fair, sane, and never a crash."""
 
+import os
 from functools import cache
 
 import numpy as np
@@ -10,7 +11,7 @@ from MusclePropLib.core.annotations import Annotations, MuscleAnnotation
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.geometry import Geometry
 from MusclePropLib.core.metrics import score
-from MusclePropLib.core.rivals import RIVALS, masks_of, rival_named, volumes_of
+from MusclePropLib.core.rivals import RIVALS, RivalUnavailable, masks_of, rival_named, volumes_of
 from MusclePropLib.core.volumes import Volume
 
 DRAWN = (0, 10, 20)
@@ -112,3 +113,17 @@ def test_the_area_spline_knows_a_cone_from_three_slices():
 def test_an_unknown_method_is_named():
     with pytest.raises(InputError, match="no method is called 'magic'"):
         rival_named("magic")
+
+
+def test_labelprop_says_what_it_lacks(monkeypatch, tmp_path):
+    monkeypatch.setenv("MUSCLEPROP_LABELPROP", str(tmp_path / "python"))
+    volume, truth = cone()
+    with pytest.raises(RivalUnavailable, match=r"no environment at .*labelprop_env\.sh"):
+        masks_of(RIVALS["labelprop"], volume, drawn_on(truth, DRAWN))
+
+
+@pytest.mark.skipif("MUSCLEPROP_LABELPROP" not in os.environ, reason="slow; set MUSCLEPROP_LABELPROP to run it")
+def test_labelprop_fills_every_slice():
+    volume, truth = cone()
+    mask = masks_of(RIVALS["labelprop"], volume, drawn_on(truth, DRAWN), epochs=1, size=64)[0]
+    assert mask.any(axis=(1, 2)).all() and all(np.array_equal(mask[t], truth[t]) for t in DRAWN)
