@@ -120,19 +120,29 @@ class Session:
         return summary
 
     def _write_job(self, case: Case) -> tuple[Job, Annotations, Geometry]:
-        """The job on disk, its annotations and the stored grid. The volume is let go of on return."""
+        """The job on disk, its annotations and the stored grid. Never holds the volume and all labels at once."""
         from MusclePropLib.core.propagated import overlapping
-        from MusclePropLib.core.segmentation import SEG_NRRD, annotations_from_segmentation, read_segmentation
+        from MusclePropLib.core.segmentation import SEG_NRRD
         from MusclePropLib.core.volumes import read_volume
         from MusclePropLib.jobs.job import write_job
 
+        annotations, grid = self._read_drawn(case)
         volume = read_volume(case.image)
-        drawn = read_segmentation(case.annotations).resampled_to(volume.geometry)
-        annotations = annotations_from_segmentation(drawn, self._axis, str(case.annotations))
+        if not grid.matches(volume.geometry):  # Slicer stores the part of the volume's grid that holds segments
+            annotations, _ = self._read_drawn(case, volume.geometry)
         if overlapping(annotations) and not case.output.name.lower().endswith(SEG_NRRD):
             raise InputError(f"{case.annotations}: drawn muscles overlap, which only a {SEG_NRRD} can hold as output")
         job = write_job(volume.along(annotations.axis), annotations, self._settings)
         return job, annotations, volume.geometry
+
+    def _read_drawn(self, case: Case, grid: Geometry | None = None) -> tuple[Annotations, Geometry]:
+        """What is drawn, on `grid` or on the file's own, and that grid."""
+        from MusclePropLib.core.segmentation import annotations_from_segmentation, read_segmentation
+
+        drawn = read_segmentation(case.annotations)
+        if grid is not None:
+            drawn = drawn.resampled_to(grid)
+        return annotations_from_segmentation(drawn, self._axis, str(case.annotations)), drawn.geometry
 
 
 def _judge(final: Event) -> None:

@@ -14,6 +14,7 @@ from small_files import GRID, write_case
 
 from MusclePropLib import cli
 from MusclePropLib.commands.common import Progress
+from MusclePropLib.core.geometry import Geometry
 from MusclePropLib.core.propagated import PROVENANCE_TAG
 from MusclePropLib.core.segmentation import read_segmentation, segmentation_from_labels, write_segmentation
 from MusclePropLib.jobs.protocol import Event
@@ -46,6 +47,20 @@ def test_plain_label_maps(tmp_path, ending):
     result = read_segmentation(out)
     assert result.geometry.matches(GRID)
     assert np.array_equal(result.layers[0], labels)
+
+
+def test_drawing_stored_as_a_part_of_the_grid(tmp_path):
+    """Slicer writes only the part that holds segments; the result is on the volume's whole grid."""
+    image, drawn = write_case(tmp_path)
+    whole, part, out = read_segmentation(drawn).mask(0), tmp_path / "part.seg.nrrd", tmp_path / "out.nrrd"
+    affine = GRID.affine.copy()
+    affine[:3, 3] = (GRID.affine @ [0, 2, 3, 1])[:3]
+    labels = np.ascontiguousarray(whole[:, 2:18, 3:20]).astype(np.uint8)
+    write_segmentation(part, segmentation_from_labels(labels, Geometry(labels.shape, affine)))
+    assert cli.main(["propagate", str(image), str(part), "-o", str(out)]) == 0
+    result = read_segmentation(out)
+    assert result.geometry.matches(GRID)
+    assert np.array_equal(result.mask(0), whole)
 
 
 def test_json_and_report(tmp_path, capsys):
