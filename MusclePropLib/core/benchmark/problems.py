@@ -1,0 +1,58 @@
+"""A case made ready: the volume and each muscle's true mask, slices first, cut to the labelled range."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from MusclePropLib.core.annotations import is_not_muscle
+from MusclePropLib.core.cohort.cases import Case
+from MusclePropLib.core.errors import InputError
+from MusclePropLib.core.geometry import Geometry
+from MusclePropLib.core.segmentation import read_segmentation
+from MusclePropLib.core.volumes import Volume, read_volume
+
+ANY = "any label"
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """`truth` maps muscle names to bool masks (slices, rows, columns) on the grid of `volume`, none empty."""
+
+    name: str
+    subject: str
+    volume: Volume
+    truth: dict[str, np.ndarray]
+
+
+def load_problem(case: Case, axis: int = 0, label_any: bool = False, crop: bool = True) -> Problem:
+    """Read a case and put array axis `axis`, across which slices are drawn, first.
+
+    `label_any` takes all labels together as one muscle. `crop` leaves out the slices before the first and after the
+    last label, on which copying the outermost mask would be punished and stopping there rewarded, with no bearing on
+    what is compared. Raises InputError if a file is unusable.
+    """
+    volume = read_volume(case.image)
+    segmentation = read_segmentation(case.labels).resampled_to(volume.geometry)
+    names = [segment.name for segment in segmentation.segments]
+    truth = {n: np.moveaxis(segmentation.mask(i), axis, 0) for i, n in enumerate(names)}
+    truth = {n: mask for n, mask in truth.items() if mask.any() and not is_not_muscle(n, {})}
+    if not truth:
+        raise InputError(f"{case.labels}: no voxel is labelled")
+    if label_any:
+        truth = {ANY: np.logical_or.reduce(list(truth.values()))}
+    volume = volume.along(axis)
+    if crop:
+        filled = np.flatnonzero(np.logical_or.reduce([m.any(axis=(1, 2)) for m in truth.values()]))
+        inside = slice(int(filled[0]), int(filled[-1]) + 1)
+        volume, truth = _cut(volume, inside), {n: mask[inside] for n, mask in truth.items()}
+    return Problem(case.name, case.subject, volume, truth)
+
+
+def _cut(volume: Volume, inside: slice) -> Volume:
+    array = volume.array[inside]
+    affine = volume.geometry.affine.copy()
+    affine[:3, 3] += affine[:3, 0] * inside.start
+    positions = None if volume.positions is None else volume.positions[inside]
+    return Volume(array, Geometry(array.shape, affine), positions, volume.axis, volume.source)

@@ -1,0 +1,94 @@
+"""The benchmark as a page of markdown: a summary per number of slices, every case, and what did not run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from MusclePropLib.core.benchmark.statistics import Interval, mean_over_subjects
+from MusclePropLib.core.rivals import RIVALS
+
+Row = dict[str, Any]
+
+INTRODUCTION = """Means over subjects; in brackets the bootstrap 95 % interval. Only slices that were not drawn count,
+but for the muscle volume error, which is of the whole muscle. Distances are means over the subjects that have them:
+where a method finds nothing there are none. Processor time is the method's own, all threads together."""
+
+_SUMMARY: tuple[tuple[str, str, bool, str], ...] = (
+    ("Dice", "dice", False, ".3f"),
+    ("HD95 mm", "hd95_mm", False, ".1f"),
+    ("surface Dice 2 mm", "surface_dice_2mm", False, ".3f"),
+    ("muscle volume error %", "muscle_error_percent", False, "+.1f"),
+    ("its size %", "muscle_error_percent", True, ".1f"),
+)
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """The whole page."""
+    parts = ["# Benchmark", INTRODUCTION]
+    for layout in _distinct(rows, "layout"):
+        of_layout = [row for row in rows if row["layout"] == layout]
+        for count in sorted(_distinct(of_layout, "slices")):
+            drawn = [row for row in of_layout if row["slices"] == count]
+            parts += [f"## {count} drawn slices, layout {layout}", _summary(drawn)]
+        parts += [f"## Every case, layout {layout}: Dice / HD95 mm / volume error %", _cases(of_layout)]
+    problems = [row for row in rows if row["status"] != "done"]
+    if problems:
+        parts += ["## What did not run", _problems(problems)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _summary(rows: Sequence[Row]) -> str:
+    header = ["method", "subjects", *(title for title, *_ in _SUMMARY), "processor s"]
+    lines = []
+    for method in _distinct(rows, "method"):
+        done = [row for row in rows if row["method"] == method and row["status"] == "done"]
+        figures = [_with_bounds(mean_over_subjects(done, key, size=size), form) for _, key, size, form in _SUMMARY]
+        seconds = sum(row["processor_seconds"] for row in done) / len(done) if done else math.nan
+        subjects = len(_distinct(done, "subject"))
+        lines.append([RIVALS[method].title, str(subjects), *figures, _number(seconds, ".1f")])
+    return _table(header, lines)
+
+
+def _cases(rows: Sequence[Row]) -> str:
+    methods = [method for method in _distinct(rows, "method") if not RIVALS[method].volumes_only]
+    places = {(row["case"], row["slices"]): None for row in rows}
+    lines = []
+    for case, count in places:
+        here = [row for row in rows if (row["case"], row["slices"]) == (case, count)]
+        for muscle in dict.fromkeys(name for row in here for name in row.get("scores", {})):
+            cells = [_cell([row for row in here if row["method"] == method], muscle) for method in methods]
+            lines.append([case, muscle, str(count), *cells])
+    return _table(["case", "muscle", "slices", *(RIVALS[method].title for method in methods)], lines)
+
+
+def _cell(rows: Sequence[Row], muscle: str) -> str:
+    """Dice / HD95 / volume error of one case, means over the seeds."""
+    forms = (("dice", ".3f"), ("hd95_mm", ".1f"), ("volume_error_percent", "+.0f"))
+    found = [(mean_over_subjects(rows, key, muscle).mean, form) for key, form in forms]
+    return " / ".join(_number(value, form) for value, form in found) if rows else ""
+
+
+def _problems(rows: Iterable[Row]) -> str:
+    header = ["case", "slices", "method", "status", "reason"]
+    facts = ("case", "slices", "method", "status", "message")
+    return _table(header, [[str(row[fact]).replace("|", "/").replace("\n", " ") for fact in facts] for row in rows])
+
+
+def _with_bounds(found: Interval, form: str) -> str:
+    mean = _number(found.mean, form)
+    return mean if math.isnan(found.low) else f"{mean} [{found.low:{form}}, {found.high:{form}}]"
+
+
+def _number(value: float, form: str) -> str:
+    return "-" if math.isnan(value) else format(value, form)
+
+
+def _table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    rule = ["---"] * len(header)
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in (header, rule, *lines))
+
+
+def _distinct(rows: Iterable[Row], fact: str) -> list[Any]:
+    return list(dict.fromkeys(row[fact] for row in rows))

@@ -1,0 +1,122 @@
+"""Run the methods and score them; a method that fails becomes a row with its reason."""
+
+from __future__ import annotations
+
+import math
+import os
+import platform
+import time
+import traceback
+from collections.abc import Callable, Iterable
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+
+from MusclePropLib import __version__
+from MusclePropLib.core.annotations import Annotations
+from MusclePropLib.core.benchmark.layouts import annotate
+from MusclePropLib.core.benchmark.plan import Options, Plan
+from MusclePropLib.core.benchmark.problems import Problem, load_problem
+from MusclePropLib.core.benchmark.store import Store
+from MusclePropLib.core.cohort.cases import Case
+from MusclePropLib.core.errors import InputError
+from MusclePropLib.core.measurements.stack import Stack
+from MusclePropLib.core.metrics import score
+from MusclePropLib.core.rivals import Rival, RivalUnavailable, masks_of, rival_named, volumes_of
+
+Row = dict[str, Any]
+
+
+def run_benchmark(cases: Iterable[Case], plan: Plan, store: Store, on_row: Callable[[Row], None]) -> None:
+    """Fill `store` with a row per case, number of slices, seed and method, calling `on_row` after each.
+
+    Rows that are there already are kept; failed ones are tried again.
+    """
+    for case in cases:
+        problem: Problem | InputError | None = None
+        for count, seed in plan.draws():
+            for method in plan.methods:
+                row = _identity(case, plan, method, count, seed)
+                found = store.find(row)
+                if found is None:
+                    problem = problem or _load(case, plan)
+                    found = row | _outcome(problem, plan, method, count, seed)
+                    store.add(found)
+                on_row(found)
+
+
+def environment() -> dict[str, object]:
+    """What the figures depend on besides the data."""
+    packages = ("numpy", "scipy", "opencv-python-headless", "scikit-image", "torch", "itk", "slicer-core")
+    found = {}
+    for package in packages:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            found[package] = None
+    machine = {"system": platform.platform(), "processors": os.cpu_count(), "python": platform.python_version()}
+    return {"muscleprop": __version__, **machine, "packages": found}
+
+
+def _identity(case: Case, plan: Plan, method: str, count: int, seed: int) -> Row:
+    """What makes a row the same row: with any of it changed it is measured anew."""
+    files = [[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in (case.image, case.labels)]
+    options = dict(plan.options.get(method, {}))
+    where = {"case": case.name, "subject": case.subject, "files": files, **plan.reading()}
+    return {**where, "layout": plan.layout, "slices": count, "seed": seed, "method": method, "options": options}
+
+
+def _load(case: Case, plan: Plan) -> Problem | InputError:
+    try:
+        return load_problem(case, **plan.reading())
+    except InputError as fault:
+        return fault
+
+
+def _outcome(problem: Problem | InputError, plan: Plan, method: str, count: int, seed: int) -> Row:
+    try:
+        if isinstance(problem, InputError):
+            raise problem
+        annotations = annotate(problem, plan.layout, count, seed)
+        return _measured(rival_named(method), problem, annotations, plan.options.get(method, {}))
+    except RivalUnavailable as fault:
+        return {"status": "unavailable", "message": str(fault)}
+    except Exception as fault:  # whatever a method does, the benchmark goes on and says so
+        reason = str(fault) if isinstance(fault, RuntimeError | InputError) else f"{type(fault).__name__}: {fault}"
+        return {"status": "failed", "message": reason, "details": traceback.format_exc()}
+
+
+def _measured(rival: Rival, problem: Problem, annotations: Annotations, options: Options) -> Row:
+    compute = volumes_of if rival.volumes_only else masks_of
+    began, used = time.perf_counter(), _processor_seconds()
+    found = compute(rival, problem.volume, annotations, **options)
+    took = {"seconds": time.perf_counter() - began, "processor_seconds": _processor_seconds() - used}
+    scored = _volume_errors if rival.volumes_only else _scores
+    drawn = {m.name: m.drawn_slices for m in annotations.muscles}
+    return {"status": "done", **took, "drawn": drawn, "scores": scored(problem, annotations, found)}
+
+
+def _scores(problem: Problem, annotations: Annotations, masks: list[np.ndarray]) -> Row:
+    volume = problem.volume
+    return {
+        m.name: score(mask, problem.truth[m.name], volume.geometry, {*m.drawn, *m.absent}, volume.positions).to_json()
+        for m, mask in zip(annotations.muscles, masks, strict=True)
+    }
+
+
+def _volume_errors(problem: Problem, annotations: Annotations, volumes: list[float]) -> Row:
+    """For methods that give no masks: the whole muscle's volume error, comparable with that of the others."""
+    stack = Stack.of(problem.volume.geometry, problem.volume.positions)
+    rows = {}
+    for muscle, found in zip(annotations.muscles, volumes, strict=True):
+        whole = stack.millilitres(np.count_nonzero(problem.truth[muscle.name], axis=(1, 2)) * stack.pixel_mm2)
+        error = 100 * (found - whole) / whole
+        rows[muscle.name] = {"muscle_ml": whole, "muscle_error_percent": error if math.isfinite(error) else None}
+    return rows
+
+
+def _processor_seconds() -> float:
+    """Processor time of this process and of its children that have ended, all threads together."""
+    used = os.times()
+    return used.user + used.system + used.children_user + used.children_system

@@ -1,0 +1,102 @@
+"""A prediction and a reference as files: which segments belong together, and their scores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from MusclePropLib.core.defaults import default_for_name, default_for_terminology
+from MusclePropLib.core.errors import InputError
+from MusclePropLib.core.metrics import Scores, score
+from MusclePropLib.core.segmentation import annotations_from_segmentation
+from MusclePropLib.core.segments import Segment, Segmentation
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Scores per reference segment.
+
+    Segments that the prediction lacks are scored as empty and named in `missing`; `extra` are those that only the
+    prediction has, and are not scored; `all_slices` are those that an annotation was given for but lacks, so that all
+    of their slices count.
+    """
+
+    scores: dict[str, Scores]
+    missing: tuple[str, ...]
+    extra: tuple[str, ...]
+    all_slices: tuple[str, ...]
+
+
+def compare(
+    prediction: Segmentation,
+    reference: Segmentation,
+    drawn: Segmentation | None = None,
+    axis: int | None = None,
+    positions: np.ndarray | None = None,
+) -> Comparison:
+    """Score every segment of `reference`, its slices being counted along array axis `axis`.
+
+    A segment's slices that are drawn or absent in `drawn` do not count, and without `axis` theirs is taken, else 0.
+    `positions` (slices,) mm are those of a tracked sweep. Raises InputError if the grids cannot be brought together,
+    segments do not fit or nothing is left to score.
+    """
+    prediction = prediction.resampled_to(reference.geometry)
+    pairs = match_segments(prediction, reference)
+    known, axis = _known_slices(drawn, reference, axis)
+    scores = {}
+    for index, segment in enumerate(reference.segments):
+        truth = np.moveaxis(reference.mask(index), axis, 0)
+        found = np.moveaxis(prediction.mask(pairs[index]), axis, 0) if index in pairs else np.zeros_like(truth)
+        try:
+            scores[segment.name] = score(found, truth, reference.geometry.moved(axis), known.get(index, ()), positions)
+        except ValueError as fault:
+            raise InputError(f"{reference.source}, segment '{segment.name}': {fault}") from fault
+    return Comparison(
+        scores,
+        missing=tuple(s.name for i, s in enumerate(reference.segments) if i not in pairs),
+        extra=tuple(s.name for i, s in enumerate(prediction.segments) if i not in pairs.values()),
+        all_slices=tuple(s.name for i, s in enumerate(reference.segments) if drawn and i not in known),
+    )
+
+
+def match_segments(first: Segmentation, second: Segmentation) -> dict[int, int]:
+    """Index of `first`'s segment for the index of each of `second`'s that has one.
+
+    By name, a default muscle's short name, full name and terminology being the same; if no name fits, by label value;
+    if each has one segment, these. Raises InputError if nothing fits or a name stands twice.
+    """
+    names = [[_label(s) for s in each.segments] for each in (first, second)]
+    for each, labels in zip((first, second), names, strict=True):
+        if len(set(labels)) < len(labels):
+            raise InputError(f"{each.source}: two segments have the same name")
+    values = [[s.value for s in each.segments] for each in (first, second)]
+    only = {0: 0} if len(first.segments) == len(second.segments) == 1 else {}
+    found = _matched(*names) or _matched(*values) or only
+    if not found:
+        listed = [", ".join(f"'{s.name}'" for s in each.segments) for each in (first, second)]
+        raise InputError(f"{first.source}: no segment ({listed[0]}) fits one of {second.source} ({listed[1]})")
+    return found
+
+
+def _matched(offered: list, wanted: list) -> dict[int, int]:
+    return {index: offered.index(key) for index, key in enumerate(wanted) if key in offered}
+
+
+def _label(segment: Segment) -> str:
+    muscle = default_for_name(segment.name) or default_for_terminology(segment.tags.get("TerminologyEntry", ""))
+    return muscle.name if muscle else segment.name.strip().casefold()
+
+
+def _known_slices(
+    drawn: Segmentation | None, reference: Segmentation, axis: int | None
+) -> tuple[dict[int, set[int]], int]:
+    """The known slices of each reference segment (by index) that has any, and the axis that they count along."""
+    if drawn is None:
+        return {}, axis or 0
+    drawn = drawn.resampled_to(reference.geometry)
+    annotations = annotations_from_segmentation(drawn, "auto" if axis is None else axis)
+    by_name = {muscle.name: {*muscle.drawn, *muscle.absent} for muscle in annotations.muscles}
+    pairs = match_segments(drawn, reference)
+    names = {index: drawn.segments[place].name for index, place in pairs.items()}
+    return {index: by_name[name] for index, name in names.items() if name in by_name}, annotations.axis

@@ -1,0 +1,49 @@
+"""`muscleprop evaluate`: the table, the JSON, the sentence."""
+
+import json
+
+import numpy as np
+import pytest
+from small_files import GRID, SHAPE
+
+from MusclePropLib import cli
+from MusclePropLib.core.segmentation import Segment, segmentation_from_masks, write_segmentation
+
+
+@pytest.fixture
+def files(tmp_path):
+    """(prediction, reference, drawn) of GM; the prediction is perfect but for slice 2 and the drawn slice 0."""
+    truth = np.zeros(SHAPE, bool)
+    truth[:, 4:14, 5:15] = True
+    prediction, drawn = truth.copy(), np.zeros(SHAPE, bool)
+    prediction[2, :, 5:10] = False
+    prediction[0] = False
+    drawn[[0, 5]] = truth[[0, 5]]
+    paths = [tmp_path / f"{name}.seg.nrrd" for name in ("prediction", "reference", "drawn")]
+    for path, mask in zip(paths, (prediction, truth, drawn), strict=True):
+        write_segmentation(path, segmentation_from_masks([mask], GRID, [Segment("GM")]))
+    return [str(path) for path in paths]
+
+
+def test_the_table_leaves_out_the_drawn_slices(files, capsys):
+    prediction, reference, drawn = files
+    assert cli.main(["evaluate", prediction, reference, "--drawn", drawn]) == 0
+    row = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("GM")).split()
+    assert row[1:3] == ["4", f"{2 * 350 / 750:.3f}"]
+
+
+def test_json_has_every_figure_and_no_nan(files, capsys):
+    prediction, reference, _ = files
+    assert cli.main(["evaluate", prediction, reference, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+    gm = told["muscles"]["GM"]
+    assert gm["dice"] == pytest.approx(2 * 450 / 1050)
+    assert gm["volume_error_ml"] == pytest.approx(-150 * GRID.voxel_ml)
+    assert gm["volume_error_percent"] == pytest.approx(-25)
+    assert (told["missing"], told["extra"], told["all_slices"]) == ([], [], [])
+
+
+def test_a_missing_file_is_one_sentence(files, capsys):
+    assert cli.main(["evaluate", files[0], files[1] + "x"]) == 2
+    told = capsys.readouterr()
+    assert told.err.startswith("muscleprop: ") and told.err.count("\n") == 1 and not told.out

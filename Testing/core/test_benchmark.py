@@ -1,0 +1,196 @@
+"""The benchmark: what is drawn, what is kept, what fails, and the statistics."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+from cone import cone
+
+from MusclePropLib.core import rivals
+from MusclePropLib.core.annotations import State
+from MusclePropLib.core.benchmark.layouts import annotate
+from MusclePropLib.core.benchmark.plan import Plan
+from MusclePropLib.core.benchmark.problems import Problem, load_problem
+from MusclePropLib.core.benchmark.report import markdown
+from MusclePropLib.core.benchmark.run import run_benchmark
+from MusclePropLib.core.benchmark.statistics import bootstrap_mean, mean_over_subjects, paired_difference
+from MusclePropLib.core.benchmark.store import Store
+from MusclePropLib.core.cohort.cases import find_cases
+from MusclePropLib.core.errors import InputError
+from MusclePropLib.core.rivals import nearest
+from MusclePropLib.core.segmentation import segmentation_from_labels, write_segmentation
+from MusclePropLib.core.volumes import Volume, write_volume
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two cases of one cone, labelled on slices 2 to 18 by two muscles."""
+    volume, truth = cone()
+    labels = truth.astype(np.uint8)
+    labels[:, 32:][truth[:, 32:]] = 2
+    labels[[0, 1, 19, 20]] = 0
+    for name in ("subject_000", "subject_001"):
+        write_volume(tmp_path / f"{name}.nrrd", volume)
+        write_segmentation(tmp_path / f"{name}.seg.nrrd", segmentation_from_labels(labels, volume.geometry))
+    return tmp_path
+
+
+@pytest.fixture
+def measured(folder, tmp_path):
+    """Run a plan; returns the rows as they were reported."""
+
+    def run(plan, **more):
+        rows = []
+        run_benchmark(find_cases(folder), plan, Store(tmp_path / "results.json", {}, **more), rows.append)
+        return rows
+
+    return run
+
+
+def test_a_case_is_cut_to_its_labels_and_keeps_its_place(folder):
+    case = find_cases(folder)[0]
+    whole, cut = load_problem(case, crop=False), load_problem(case)
+    assert len(whole.volume.array) == 21 and len(cut.volume.array) == 17
+    assert np.array_equal(cut.volume.array, whole.volume.array[2:19])
+    assert np.allclose(cut.volume.geometry.affine @ [0, 0, 0, 1], whole.volume.geometry.affine @ [2, 0, 0, 1])
+    assert list(cut.truth) == ["Segment_1", "Segment_2"]
+
+
+def test_label_any_joins_the_labels(folder):
+    case = find_cases(folder)[0]
+    joined = load_problem(case, label_any=True).truth
+    assert list(joined) == ["any label"]
+    assert joined["any label"].sum() == sum(mask.sum() for mask in load_problem(case).truth.values())
+
+
+@pytest.mark.parametrize(
+    ("layout", "expected"), [("equal", [4, 8, 12, 16]), ("partial", [4, 7, 10, 12]), ("incomplete", None)]
+)
+def test_layouts(layout, expected):
+    volume, truth = cone()
+    truth[[0, 1, 2, 3, 17, 18, 19, 20]] = False
+    muscle = annotate(Problem("c", "c", volume, {"m": truth, "n": truth}), layout, 4).muscles[0]
+    assert expected in (None, muscle.drawn_slices)
+    assert all(np.array_equal(mask, truth[t]) for t, mask in muscle.drawn.items())
+    assert muscle.state(0) is (State.ABSENT if layout == "equal" else State.UNKNOWN)
+
+
+def test_chance_follows_the_seed():
+    volume, truth = cone()
+    problem = Problem("c", "c", volume, {"m": truth})
+    drawn = [tuple(annotate(problem, "random", 5, seed).muscles[0].drawn_slices) for seed in (0, 0, 1)]
+    assert drawn[0] == drawn[1] != drawn[2]
+
+
+def test_every_method_gets_the_same_slices_and_a_row(measured):
+    rows = measured(Plan(("copy", "interpolation", "area-spline"), (3, 5)))
+    assert len(rows) == 2 * 2 * 3 and all(row["status"] == "done" for row in rows)
+    for count in (3, 5):
+        assert len({json.dumps(row["drawn"]) for row in rows if row["slices"] == count}) == 1
+    dice = {r["method"]: r["scores"]["Segment_1"].get("dice") for r in rows if r["slices"] == 3}
+    assert dice["interpolation"] > dice["copy"] and dice["area-spline"] is None
+
+
+def test_a_crash_is_a_row_with_its_reason_and_is_tried_again(measured, monkeypatch):
+    def crash(*_):
+        raise ZeroDivisionError("by nought")
+
+    plan = Plan(("copy", "interpolation"), (3,))
+    with monkeypatch.context() as patch:
+        patch.setattr(nearest, "run", crash)
+        rows = measured(plan)
+    assert [row["status"] for row in rows] == ["failed", "done"] * 2
+    assert rows[0]["message"] == "ZeroDivisionError: by nought"
+    assert "by nought" in markdown(rows)
+    assert [row["status"] for row in measured(plan)] == ["done"] * 4
+
+
+def test_what_is_done_is_not_done_again(measured, monkeypatch):
+    plan = Plan(("copy",), (3,))
+    first = measured(plan)
+    monkeypatch.setattr(rivals, "_called", lambda *_: pytest.fail("ran again"))
+    assert measured(plan) == first
+    with pytest.raises(pytest.fail.Exception):
+        measured(plan, keep=False)
+
+
+def test_a_changed_case_is_measured_anew(measured, folder):
+    plan = Plan(("copy",), (3,))
+    before = measured(plan)[0]["scores"]["Segment_1"]["dice"]
+    volume, truth = cone()
+    moved = segmentation_from_labels(np.roll(truth, 3, axis=0).astype(np.uint8), volume.geometry)
+    write_segmentation(folder / "subject_000.seg.nrrd", moved)
+    assert measured(plan)[0]["scores"]["Segment_1"]["dice"] != before
+
+
+def test_a_damaged_case_does_not_stop_the_others(measured, folder):
+    (folder / "subject_000.nrrd").write_bytes(b"NRRD0004\nnonsense\n")
+    rows = measured(Plan(("copy",), (3,)))
+    assert [row["status"] for row in rows] == ["failed", "done"]
+    assert "subject_000.nrrd" in rows[0]["message"]
+
+
+def test_a_file_that_is_no_result_is_refused(tmp_path):
+    path = tmp_path / "results.json"
+    path.write_text('{"rows": [{}]}')
+    with pytest.raises(InputError, match=r"results\.json: not the results"):
+        Store(path, {})
+
+
+@pytest.mark.parametrize("wrong", [{"methods": ("magic",)}, {"layout": "spiral"}, {"slices": (1,)}, {"slices": ()}])
+def test_an_impossible_plan_is_refused(wrong):
+    with pytest.raises(InputError):
+        Plan(**{"methods": ("copy",), "slices": (3,)} | wrong)
+
+
+def test_bootstrap_agrees_with_theory_and_leaves_out_nan():
+    values = np.random.default_rng(1).normal(5, 2, 60)
+    found = bootstrap_mean([*values, math.nan])
+    half = 1.96 * values.std(ddof=1) / math.sqrt(60)
+    assert (found.mean, found.count) == (pytest.approx(values.mean()), 60)
+    assert found.low == pytest.approx(values.mean() - half, abs=0.1 * half)
+    assert found.high == pytest.approx(values.mean() + half, abs=0.1 * half)
+    assert math.isnan(bootstrap_mean([3.0]).low) and math.isnan(bootstrap_mean([]).mean)
+
+
+def row(subject, dice, **more):
+    return {"subject": subject, "scores": {"m": {"dice": dice, **more}}}
+
+
+def test_subjects_and_not_volumes_are_counted():
+    rows = [row("a", 0.8), row("a", 0.6), row("a", 0.7), row("b", 0.9), row("c", None)]
+    found = mean_over_subjects(rows, "dice")
+    assert (found.mean, found.count) == (pytest.approx(0.8), 2)
+
+
+def test_sizes_are_taken_before_the_mean():
+    rows = [row("a", 1.0, volume_error_percent=-4.0), row("b", 1.0, volume_error_percent=4.0)]
+    assert mean_over_subjects(rows, "volume_error_percent").mean == 0
+    assert mean_over_subjects(rows, "volume_error_percent", size=True).mean == 4
+
+
+def test_a_small_but_steady_difference_is_seen_through_large_scatter():
+    base = np.linspace(0.3, 0.9, 20)
+    first = [row(str(i), value + 0.01) for i, value in enumerate(base)]
+    second = [row(str(i), value) for i, value in enumerate(base)]
+    found = paired_difference(first, second, "dice")
+    assert found.low > 0 and found.mean == pytest.approx(0.01)
+
+
+def test_the_page_names_methods_and_cases(measured):
+    page = markdown(measured(Plan(("copy",), (3, 5))))
+    assert "## 3 drawn slices, layout equal" in page and "Nearest slice copied" in page
+    assert page.count("| subject_000 |") == 2 * 2
+
+
+def test_volume_reading_is_along_the_chosen_axis(tmp_path):
+    volume, truth = cone()
+    turned = Volume(np.ascontiguousarray(np.moveaxis(volume.array, 0, 2)), volume.geometry.moved(2).moved(2))
+    write_volume(tmp_path / "image.nrrd", turned)
+    labels = np.ascontiguousarray(np.moveaxis(truth, 0, 2)).astype(np.uint8)
+    write_segmentation(tmp_path / "label.nrrd", segmentation_from_labels(labels, turned.geometry))
+    problem = load_problem(find_cases(tmp_path)[0], axis=2)
+    assert np.array_equal(problem.volume.array, volume.array)
+    assert np.array_equal(problem.truth["Segment_1"], truth)
+    assert problem.volume.geometry.spacing == pytest.approx(volume.geometry.spacing)

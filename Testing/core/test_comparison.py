@@ -1,0 +1,112 @@
+"""Which segments are compared, and which slices count."""
+
+import numpy as np
+import pytest
+
+from MusclePropLib.core.annotations import SLICES_TAG
+from MusclePropLib.core.comparison import compare, match_segments
+from MusclePropLib.core.errors import InputError
+from MusclePropLib.core.geometry import Geometry
+from MusclePropLib.core.segments import Segment, Segmentation
+
+SHAPE = (8, 12, 10)
+GRID = Geometry.from_spacing(SHAPE, (2.0, 0.5, 0.5))
+
+
+def segmentation(masks, tags=None, values=None, grid=GRID):
+    """One layer per segment, named by the keys."""
+    values = values or [1] * len(masks)
+    layers = [mask.astype(np.uint8) * value for mask, value in zip(masks.values(), values, strict=True)]
+    segments = [
+        Segment(name, tags=(tags or {}).get(name, {}), layer=i, value=values[i]) for i, name in enumerate(masks)
+    ]
+    return Segmentation(grid, layers, segments, "file.nrrd")
+
+
+def block(first=1, last=6, rows=slice(3, 9)):
+    mask = np.zeros(SHAPE, bool)
+    mask[first : last + 1, rows, 2:8] = True
+    return mask
+
+
+def test_names_decide_whatever_their_order_or_case():
+    a, b = block(), block(rows=slice(0, 3))
+    found = compare(segmentation({"gl ": b, "GM": a}), segmentation({"GM": a, "GL": b}))
+    assert {name: s.dice for name, s in found.scores.items()} == {"GM": 1, "GL": 1}
+
+
+def test_short_and_full_names_are_one_muscle():
+    pairs = match_segments(segmentation({"Gastrocnemius medialis": block()}), segmentation({"GM": block()}))
+    assert pairs == {0: 0}
+
+
+def test_label_values_decide_where_no_name_fits():
+    a, b = block(), block(rows=slice(0, 3))
+    prediction = segmentation({"Segment_7": b, "Segment_5": a}, values=[7, 5])
+    found = compare(prediction, segmentation({"one": a, "two": b}, values=[5, 7]))
+    assert {name: s.dice for name, s in found.scores.items()} == {"one": 1, "two": 1}
+
+
+def test_single_segments_belong_together():
+    assert match_segments(segmentation({"a": block()}, values=[3]), segmentation({"b": block()})) == {0: 0}
+
+
+def test_nothing_that_fits_is_an_error_that_names_both():
+    two = segmentation({"a": block(), "b": block()}, values=[8, 9])
+    with pytest.raises(InputError, match=r"'a', 'b'.*'c'"):
+        match_segments(two, segmentation({"c": block()}))
+
+
+def test_twin_names_are_refused():
+    twins = segmentation({"GM": block(), "Gastrocnemius medialis": block()})
+    with pytest.raises(InputError, match="same name"):
+        match_segments(segmentation({"GM": block()}), twins)
+
+
+def test_what_the_prediction_lacks_counts_as_empty_and_what_it_adds_does_not_count():
+    reference = segmentation({"GM": block(), "GL": block(rows=slice(0, 3))})
+    found = compare(segmentation({"GM": block(), "new": block()}), reference)
+    assert found.scores["GL"].dice == 0 and found.missing == ("GL",) and found.extra == ("new",)
+
+
+def test_only_slices_that_were_not_drawn_count():
+    truth, prediction, drawn = block(), block(), np.zeros(SHAPE, bool)
+    drawn[[1, 6]] = truth[[1, 6]]
+    prediction[1] = False
+    prediction[3, 3] = False
+    found = compare(segmentation({"m": prediction}), segmentation({"m": truth}), segmentation({"m": drawn}))
+    assert found.scores["m"].slices == 6
+    assert found.scores["m"].dice == pytest.approx(2 * 138 / (138 + 144))
+
+
+def test_absent_slices_and_the_axis_come_from_the_tag():
+    truth = np.moveaxis(block(), 0, 1).copy()
+    grid = Geometry.from_spacing(truth.shape, (0.5, 2.0, 0.5))
+    drawn = np.zeros_like(truth)
+    drawn[:, 1] = truth[:, 1]
+    tags = {"m": {SLICES_TAG: '{"axis": 1, "drawn": [1], "absent": [0, 7]}'}}
+    masks = segmentation({"m": truth}, grid=grid), segmentation({"m": drawn}, tags, grid=grid)
+    assert compare(masks[0], masks[0], masks[1]).scores["m"].slices == 5
+
+
+def test_a_muscle_that_is_drawn_nowhere_is_said_to_count_whole():
+    both = {"GM": block(), "GL": block(rows=slice(0, 3))}
+    drawn = np.zeros(SHAPE, bool)
+    drawn[2] = both["GM"][2]
+    found = compare(segmentation(both), segmentation(both), segmentation({"GM": drawn}), axis=0)
+    assert found.all_slices == ("GL",)
+    assert (found.scores["GM"].slices, found.scores["GL"].slices) == (7, 8)
+
+
+def test_a_grid_that_is_part_of_the_other_is_put_in_place():
+    truth = block()
+    affine = GRID.affine.copy()
+    affine[:3, 3] += affine[:3, 0]
+    part = segmentation({"m": truth[1:7]}, grid=Geometry((6, 12, 10), affine))
+    assert compare(part, segmentation({"m": truth})).scores["m"].dice == 1
+
+
+def test_other_grids_are_refused():
+    other = Geometry.from_spacing(SHAPE, (2.0, 0.4, 0.5))
+    with pytest.raises(InputError, match="grid"):
+        compare(segmentation({"m": block()}, grid=other), segmentation({"m": block()}))
