@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from MusclePropLib.core.guided.hidden import HiddenTask
-from MusclePropLib.core.priors.stack import CARRIED, INTERPOLATED, MEAN, WALKED
+from MusclePropLib.core.priors.stack import BOTH, CARRIED, INTERPOLATED, MEAN, WALKED
 
-EXPONENTS = {CARRIED: 0.75, INTERPOLATED: 0.75, MEAN: 0.75, WALKED: 0.4}
+EXPONENTS = {CARRIED: 0.75, INTERPOLATED: 0.75, MEAN: 0.75, WALKED: 0.4, BOTH: 0.6}
 """How a candidate's error grows with the reach; fitted on real volumes by the benchmark of the self-estimate."""
 
 NETWORK_EXPONENT = 0.55

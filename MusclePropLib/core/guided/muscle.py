@@ -12,7 +12,7 @@ from MusclePropLib.core.assemble import Placed
 from MusclePropLib.core.guided.choice import Overlap, Trust, best, expected_dice, exponent_of, overlap, trust
 from MusclePropLib.core.guided.hidden import HiddenTask, reach
 from MusclePropLib.core.guided.inputs import draft_logits
-from MusclePropLib.core.priors.stack import CARRIED, WALKED, MuscleStack
+from MusclePropLib.core.priors.stack import BOTH, CARRIED, INTERPOLATED, MEAN, WALKED, MuscleStack
 
 NETWORK, HALFWAY = "network", "network, halfway"
 LEAST_TRUST = 0.3
@@ -22,7 +22,10 @@ HOPELESS = 0.8
 """Error on the hidden slices from which on a candidate's score says nothing about it."""
 
 TELLING = 0.75
-"""Share of pixels near the border that grey levels alone must tell apart before a random walk is worth its time."""
+"""Share of pixels near a hidden border that grey levels must tell apart before a random walk is worth its time."""
+
+PLAIN = 0.95
+"""The same share on the slices that the grey levels were learnt from, from which on they can be relied upon."""
 
 
 @dataclass
@@ -59,16 +62,24 @@ class MuscleWork:
             self.score(name)
 
     def add_walk(self) -> None:
-        """Let a random walk compete where grey levels tell inside from outside on the hidden slices."""
-        told = [share for share in map(_told_apart, self.tasks) if share is not None]
-        if not told or np.mean(told) < TELLING:
+        """Let a random walk compete where grey levels tell inside from outside."""
+        hidden = [share for t in self.tasks if (share := t.stack.told_apart(t.place, t.truth)) is not None]
+        if not self.tasks or (not self.plain() and (not hidden or np.mean(hidden) < TELLING)):
             return
         self.stack.add_walk()
-        self.candidates[WALKED] = draft_logits(self.stack.drafts[WALKED])
         for task in self.tasks:
             task.stack.add_walk()
-            task.fields[WALKED] = draft_logits(task.stack.drafts[WALKED][task.place])
-        self.score(WALKED)
+        for name in (WALKED, BOTH):
+            self.candidates[name] = draft_logits(self.stack.drafts[name])
+            for task in self.tasks:
+                task.fields[name] = draft_logits(task.stack.drafts[name][task.place])
+            self.score(name)
+
+    def plain(self) -> bool:
+        """Whether grey levels alone tell the muscle's inside from its outside on the drawn slices themselves."""
+        told = [self.stack.told_apart(place, distance) for place, distance in self.stack.known.items()]
+        told = [share for share in told if share is not None]
+        return bool(told) and float(np.mean(told)) > PLAIN
 
     def add_network(self, logits: np.ndarray, hidden: Sequence[np.ndarray]) -> None:
         """The network's logits on the stack, and those on the hidden slice of each task.
@@ -94,12 +105,17 @@ class MuscleWork:
         """Choose the candidate with the best estimate; where the hidden slices tell nothing, the network or the flow.
 
         They tell nothing when there are none, or when they lie so far apart that nothing reaches from one to another.
+        A muscle that grey levels alone tell from its surroundings is then left to the random walk.
         """
         telling = any(trust.hidden_error < HOPELESS for trust in self.trusts.values())
-        if NETWORK in self.candidates and (insist_on_network or not telling):
+        if insist_on_network and NETWORK in self.candidates:
             self.chosen = NETWORK
+        elif telling:
+            self.chosen = best({name: 1 - self.estimate(name) for name in self.trusts})
+        elif WALKED in self.candidates and self.plain():
+            self.chosen = WALKED
         else:
-            self.chosen = best({name: 1 - self.estimate(name) for name in self.trusts}) if telling else CARRIED
+            self.chosen = NETWORK if NETWORK in self.candidates else CARRIED
 
     def errors(self, name: str) -> np.ndarray:
         """Expected 1 - Dice (n,) of a candidate on each place: zero where known."""
@@ -123,18 +139,10 @@ class MuscleWork:
             return np.ones(len(self.reach), bool)
         return ~self.beyond | (self.errors(name) <= 1 - LEAST_TRUST)
 
+    def expected_areas(self) -> np.ndarray | None:
+        """Areas (n,) in crop pixels that the choice was made to have; None for those that follow the image alone."""
+        return self.stack.areas if self.chosen in (CARRIED, INTERPOLATED, MEAN) else None
+
     def placed(self) -> Placed:
         """The chosen candidate, ready for the label map."""
         return Placed(self.stack.frame, self.candidates[self.chosen], self.stack.possible & self.present(self.chosen))
-
-
-def _told_apart(task: HiddenTask) -> float | None:
-    """Balanced share of the pixels near the hidden slice's border that grey levels put on the right side.
-
-    None where the drawn area is too small to tell.
-    """
-    ratio = task.stack.likelihood[task.place]
-    inside, outside = ratio[task.truth > 1], ratio[(task.truth < -1) & (task.truth > -12)]
-    if len(inside) < 20 or len(outside) < 20:
-        return None
-    return 0.5 * (float((inside > 0).mean()) + float((outside <= 0).mean()))

@@ -7,7 +7,6 @@ from dataclasses import asdict
 import numpy as np
 
 from MusclePropLib import __version__
-from MusclePropLib.core.assemble import assemble
 from MusclePropLib.core.guided.muscle import MuscleWork
 from MusclePropLib.core.guided.run import Run
 from MusclePropLib.core.outcome import NO_WEIGHTS, MuscleOutcome, Propagation
@@ -18,7 +17,7 @@ from MusclePropLib.core.progress import peak_memory_mb
 def result_of(run: Run) -> Propagation:
     """Put the chosen candidates of all muscles together."""
     with run.progress.stage("finish", "Writing the full resolution"):
-        labels = assemble([work.placed() for work in run.works], run.annotations, run.positions)
+        labels = run.labels()
         confidence = np.stack([_confidence(work, run) for work in run.works]).astype(np.float32)
         outcomes = [_outcome(work, run, labels) for work in run.works]
     return Propagation(

@@ -13,6 +13,7 @@ from MusclePropLib.core.annotations import Annotations
 from MusclePropLib.core.assemble import assemble
 from MusclePropLib.core.device import choose_device
 from MusclePropLib.core.guided import bundled
+from MusclePropLib.core.guided.balance import balanced
 from MusclePropLib.core.guided.copies import lesson_from_copies
 from MusclePropLib.core.guided.hidden import hidden_tasks
 from MusclePropLib.core.guided.inputs import Clip
@@ -111,6 +112,12 @@ class Run:
                 self._correct(tuning)
         self.warm.tuning, self.warm.volume = tuning, self._fingerprint
 
+    def labels(self, step: int = 1) -> np.ndarray:
+        """The label map of the present choices, of every `step`-th row and column."""
+        areas = [work.expected_areas() for work in self.works]
+        placed = balanced([work.placed() for work in self.works], areas, self.annotations)
+        return assemble(placed, self.annotations, self.positions, step)
+
     def _grid(self) -> tuple[np.ndarray, np.ndarray, tuple[float, float]]:
         return self.volume.array, self.positions, self.volume.geometry.spacing[1:]
 
@@ -165,7 +172,7 @@ class Run:
             return
         self._shown = promise
         step = max(1, int(np.ceil(np.sqrt(np.prod(self.annotations.shape, dtype=float) / PREVIEW_VOXELS))))
-        labels = assemble([w.placed() for w in self.works], self.annotations, self.positions, step)
+        labels = self.labels(step)
         method = {w.annotation.name: w.chosen for w in self.works}
         self.progress.send("preview", labels=labels, strides=[1, step, step], estimate=self._estimates(), method=method)
 

@@ -12,8 +12,11 @@ from MusclePropLib.core.priors.area import expected_areas, with_areas
 from MusclePropLib.core.priors.distance import bracket, interpolate, signed_distance, weight_between
 from MusclePropLib.core.priors.frame import FAR, CropFrame, frame_around
 
-CARRIED, INTERPOLATED, MEAN, WALKED = "carried", "interpolated", "mean", "walked"
-"""The drafts: by optical flow, between the drawn shapes, the mean of both, by a random walk."""
+CARRIED, INTERPOLATED, MEAN, WALKED, BOTH = "carried", "interpolated", "mean", "walked", "walked and carried"
+"""The drafts: by optical flow, between the drawn shapes, their mean, by a random walk, its mean with the first."""
+
+
+FEWEST_PIXELS = 20
 
 
 @dataclass
@@ -24,7 +27,8 @@ class MuscleStack:
     `known` maps places in the stack to the signed distance of the drawn mask, or FAR where the muscle is absent.
     `between` (n,) is the share of the way from the known slice before to the one after; `gap` (n,) the distance to
     the nearest known slice in units of the window's side; `possible` (n,) is False where the muscle is known to be
-    absent, there or from there on. `carried_ways` are the two one-sided flow stacks and `flows` what carried them.
+    absent, there or from there on; `areas` (n,) are the expected ones in pixels, nan beyond the known slices.
+    `carried_ways` are the two one-sided flow stacks and `flows` what carried them.
     """
 
     frame: CropFrame
@@ -37,6 +41,7 @@ class MuscleStack:
     carried_ways: tuple[np.ndarray, np.ndarray]
     likelihood: np.ndarray
     flows: tuple[np.ndarray, np.ndarray]
+    areas: np.ndarray
     drafts: dict[str, np.ndarray] = field(default_factory=dict)
 
     @property
@@ -47,6 +52,18 @@ class MuscleStack:
     def add_walk(self) -> None:
         """Add the random walk to the drafts; it takes longer than the others together."""
         self.drafts[WALKED] = appearance.walked(self.images, self.known)
+        self.drafts[BOTH] = (self.drafts[WALKED] + self.drafts[CARRIED]) / 2
+
+    def told_apart(self, place: int, distance: np.ndarray) -> float | None:
+        """Balanced share of the pixels near a border that grey levels put on the right side of it.
+
+        `distance` (rows, columns) is the signed distance to the border on a place; None where the area is too small.
+        """
+        ratio = self.likelihood[place]
+        inside, outside = ratio[distance > 1], ratio[(distance < -1) & (distance > -12)]
+        if min(len(inside), len(outside)) < FEWEST_PIXELS:
+            return None
+        return 0.5 * (float((inside > 0).mean()) + float((outside <= 0).mean()))
 
 
 def build_stack(
@@ -95,6 +112,7 @@ def build_stack(
         carried_ways=(ways[0] - off, ways[1] - off),
         likelihood=appearance.likelihood_ratio(images, shapes),
         flows=flows,
+        areas=areas,
         drafts={name: with_areas(draft - off, areas, known_places) for name, draft in drafts.items()},
     )
 
