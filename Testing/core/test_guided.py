@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 import torch
 
+from MusclePropLib.core.annotations import Annotations, MuscleAnnotation
+from MusclePropLib.core.assemble import Placed, assemble
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.guided import bundled
 from MusclePropLib.core.guided.augment import augmented, read_backwards
+from MusclePropLib.core.guided.balance import balanced
 from MusclePropLib.core.guided.choice import Overlap, trust
 from MusclePropLib.core.guided.copies import lesson_from_copies
 from MusclePropLib.core.guided.correct import LONGEST, gap_clips
@@ -17,6 +20,7 @@ from MusclePropLib.core.guided.lessons import Lessons, simulated_clip
 from MusclePropLib.core.guided.pretrain import Recipe, pretrain
 from MusclePropLib.core.network import Network, NetworkConfig
 from MusclePropLib.core.priors.area import expected_areas
+from MusclePropLib.core.priors.frame import frame_around
 from MusclePropLib.core.priors.stack import CARRIED, build_stack
 from MusclePropLib.core.weights import save_weights
 from Testing.core.tubes import tube
@@ -196,3 +200,18 @@ def test_weights_of_another_kind_are_refused(tmp_path):
     save_weights(tmp_path / "cohort.safetensors", Network(NetworkConfig(base_maps=8)), {})
     with pytest.raises(InputError, match=r"cohort\.safetensors.*not for guided propagation"):
         bundled.pretrained(str(tmp_path / "cohort.safetensors"), 0)
+
+
+def test_neighbours_that_claim_the_same_room_both_keep_their_area():
+    frame = frame_around({0: np.ones((60, 60), bool)}, np.arange(1), np.zeros(1), (1, 1))
+    y, x = np.mgrid[:96, :96]
+    fields = [(14 - np.hypot(y - 48, x - column)).astype(np.float32) for column in (40, 56)]
+    placed = [Placed(frame, 0.5 * f[None], np.ones(1, bool)) for f in fields]
+    areas = [np.array([float((f > 0).sum())]) for f in fields]
+    annotations = Annotations((1, 60, 60), [MuscleAnnotation("GM"), MuscleAnnotation("GL")])
+    plain = assemble(placed, annotations, np.zeros(1))
+    fair = assemble(balanced(placed, areas, annotations), annotations, np.zeros(1))
+    wanted = areas[0][0] * np.prod(frame.step)
+    for label in (1, 2):
+        assert (plain == label).sum() < 0.9 * wanted
+        assert (fair == label).sum() == pytest.approx(wanted, rel=0.03)
