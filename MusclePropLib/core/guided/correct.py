@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from MusclePropLib.core.device import autocast, inference_dtype
-from MusclePropLib.core.guided.inputs import CLIP_SLICES, corrected, make_clip
+from MusclePropLib.core.guided.inputs import CLIP_SLICES, corrected, draft_logits, make_clip
 from MusclePropLib.core.network import Network
 from MusclePropLib.core.priors.stack import MuscleStack
 
@@ -28,7 +28,7 @@ def correct_stack(
     """Corrected logits (n, rows, columns) float32 on every place of the stack, or (rows, columns) `only` on one."""
     network.eval()
     dtype = inference_dtype(device)
-    logits = np.empty_like(stack.images)
+    logits = draft_logits(stack.drafts[draft]).astype(np.float32)
     for places in gap_clips(sorted(stack.known), len(stack.slices)):
         if only is not None and only not in places:
             continue
@@ -38,15 +38,16 @@ def correct_stack(
 
 
 def gap_clips(known: list[int], count: int) -> Iterator[np.ndarray]:
-    """Places of clips that together cover a stack: each from one known place to the next, or on to the stack's end.
+    """Places of clips that cover all that is not known: each from one known place to the next, or on to an end.
 
     A gap longer than LONGEST is covered by interleaved clips, each with both of its ends: the steps are larger, and
     the network sees from one known slice to the other at once.
     """
     ends = sorted({0, *known, count - 1})
-    if len(ends) == 1:
-        yield np.array(ends)
+    unknown = set(range(count)) - set(known)
     for first, last in pairwise(ends):
+        if unknown.isdisjoint(range(first, last + 1)):
+            continue
         inner = np.arange(first + 1, last)
         parts = max(1, -(-len(inner) // (LONGEST - 2)))
         for part in range(parts):
