@@ -21,6 +21,7 @@ TINY = FitSettings(
     validate_every=2,
     patience=99,
     learning_rate=5e-3,
+    averaging=0.8,
     device="cpu",
 )
 

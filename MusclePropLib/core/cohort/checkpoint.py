@@ -1,4 +1,4 @@
-"""A training in one file, from which it goes on to the same numbers: network, both optimisers, progress."""
+"""A training in one file, from which it goes on to the same numbers: network, average, both optimisers, progress."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch.optim.swa_utils import AveragedModel
 
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.files import replacing
@@ -16,9 +17,10 @@ from MusclePropLib.core.training import AlternateTrainer
 _HEADER = "progress"
 
 
-def save_checkpoint(path: Path, trainer: AlternateTrainer, progress: dict) -> None:
-    """Write the trainer's tensors and `progress` (JSON-able); a kill leaves the file before or the file after."""
+def save_checkpoint(path: Path, trainer: AlternateTrainer, average: AveragedModel, progress: dict) -> None:
+    """Write all tensors and `progress` (JSON-able); a kill leaves the file before or the file after."""
     tensors = {f"network/{name}": tensor for name, tensor in trainer.network.state_dict().items()}
+    tensors |= {f"average/{name}": tensor for name, tensor in average.state_dict().items()}
     for name, optimiser in trainer.optimisers.items():
         for index, entries in optimiser.state_dict()["state"].items():
             tensors |= {f"{name}/{index}/{key}": value for key, value in entries.items()}
@@ -27,8 +29,8 @@ def save_checkpoint(path: Path, trainer: AlternateTrainer, progress: dict) -> No
         save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, part, header)
 
 
-def load_checkpoint(path: Path, trainer: AlternateTrainer) -> None:
-    """Put the trainer where it was when the checkpoint was written."""
+def load_checkpoint(path: Path, trainer: AlternateTrainer, average: AveragedModel) -> None:
+    """Put trainer and average where they were when the checkpoint was written."""
     with _opened(path) as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
         trainer.scaler.load_state_dict(json.loads(file.metadata()["scaler"]))
@@ -38,6 +40,7 @@ def load_checkpoint(path: Path, trainer: AlternateTrainer) -> None:
         parts.setdefault(part, {})[key] = tensor
     try:
         trainer.network.load_state_dict(parts.pop("network"))
+        average.load_state_dict(parts.pop("average"))
         for name, optimiser in trainer.optimisers.items():
             optimiser.load_state_dict(_nested(parts.pop(name, {}), optimiser.state_dict()["param_groups"]))
     except (KeyError, RuntimeError, ValueError) as fault:

@@ -122,13 +122,13 @@ def _bits_of(case: PreparedCase, labels: Sequence[str]) -> np.uint16:
 
 
 def _augmented(image: np.ndarray, bits: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Turned, scaled, shifted and mirrored alike on all slices, with another gain and contrast."""
+    """Turned, scaled and shifted alike on all slices, with another gain and contrast.
+
+    Not mirrored: medial and lateral are told apart by the side they lie on.
+    """
     rows, columns = image.shape[1:]
     matrix = cv2.getRotationMatrix2D((columns / 2, rows / 2), rng.uniform(-10, 10), rng.uniform(0.9, 1.1))
     matrix[:, 2] += rng.uniform(-0.06, 0.06, 2) * (columns, rows)
-    if rng.random() < 0.5:
-        matrix[0] = -matrix[0]
-        matrix[0, 2] += columns - 1
     gamma, gain, offset = np.exp(rng.normal(0, 0.2)), np.exp(rng.normal(0, 0.1)), rng.normal(0, 0.03)
     size = (columns, rows)
     turned = np.stack([cv2.warpAffine(frame, matrix, size, flags=cv2.INTER_LINEAR) for frame in image])

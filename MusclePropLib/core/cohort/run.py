@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from MusclePropLib.core.cohort.checkpoint import load_checkpoint, read_progress, save_checkpoint
 from MusclePropLib.core.cohort.clips import Sampler, keep_share
@@ -53,16 +54,17 @@ class Run:
     def train(self, plan: Plan) -> list[dict]:
         """The rows of the curves, one per validation. `plan` says how much memory may be used."""
         trainer, rows = self._trainer(plan), []
+        average = AveragedModel(trainer.network, multi_avg_fn=get_ema_multi_avg_fn(self.settings.averaging))
         if self.material.checkpoint.is_file():
             rows = read_progress(self.material.checkpoint)["rows"]
-            load_checkpoint(self.material.checkpoint, trainer)
+            load_checkpoint(self.material.checkpoint, trainer, average)
         clock = Clock(self.on_event, self.last_step)
         while not self._finished(rows):
             first = rows[-1]["step"] if rows else 0
             steps = range(first, min(first + self.epoch, self.last_step))
-            row = {"step": steps.stop, **self._steps(trainer, plan, steps, clock)}
-            rows.append(row | self._validate(trainer.network, plan))
-            self._keep(trainer, rows)
+            row = {"step": steps.stop, **self._steps(trainer, average, plan, steps, clock)}
+            rows.append(row | self._validate(average.module, plan))
+            self._keep(trainer, average, rows)
         return rows
 
     def _trainer(self, plan: Plan) -> AlternateTrainer:
@@ -81,7 +83,7 @@ class Run:
         text = f"{path.name} gives {count - len(left)} of the network's {count} tensors; the others begin at random"
         self.on_event({"event": "log", "level": "info", "text": text})
 
-    def _steps(self, trainer: AlternateTrainer, plan: Plan, steps: range, clock: Clock) -> dict:
+    def _steps(self, trainer: AlternateTrainer, average: AveragedModel, plan: Plan, steps: range, clock: Clock) -> dict:
         """Mean losses over the steps. The next clips are prepared while the network is busy with these."""
         sampler = self._sampler(plan)
         sums = torch.zeros(2, device=plan.device)
@@ -91,6 +93,7 @@ class Run:
                 batch = coming.result()
                 coming = ahead.submit(self._batch, sampler, step + 1, plan)
                 losses = trainer.step(batch.image, self._loss(batch), sequences=batch.clips)
+                average.update_parameters(trainer.network)
                 sums[0] += losses.segmentation
                 sums[1] += 0 if losses.reconstruction is None else losses.reconstruction
                 clock.tick(step + 1, losses.segmentation)
@@ -125,13 +128,13 @@ class Run:
         # In the order of the cases, so that rounding does not depend on who validated which.
         return mean_dice([everybodys[index] for index in sorted(everybodys)], self.material.labels)
 
-    def _keep(self, trainer: AlternateTrainer, rows: list[dict]) -> None:
+    def _keep(self, trainer: AlternateTrainer, average: AveragedModel, rows: list[dict]) -> None:
         """Best weights first, then the checkpoint that speaks of them: a kill in between repeats and loses nothing."""
         if self.processes.leads:
             if best_row(rows) is rows[-1]:
-                save_weights(self.material.weights, trainer.network, self._metadata(rows[-1]))
+                save_weights(self.material.weights, average.module, self._metadata(rows[-1]))
             write_curves(self.material.checkpoint.parent, rows)
-            save_checkpoint(self.material.checkpoint, trainer, self.identity() | {"rows": rows})
+            save_checkpoint(self.material.checkpoint, trainer, average, self.identity() | {"rows": rows})
         self.processes.wait()
 
     def _finished(self, rows: list[dict]) -> bool:

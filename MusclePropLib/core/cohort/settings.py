@@ -22,7 +22,8 @@ class FitSettings:
     `share` of the known slices of each label is used. `negatives`: `on`, `off` or `paper` (its eq. 3 instead of the
     likelihood). Clips are `slices` slices about `spacing` mm apart, `clips` of them per step. It validates every
     `validate_every` steps (if 0, after each pass over the training slices) and ends after `steps` (if 0, after `epochs`
-    passes), or after `patience` validations without a better one.
+    passes), or after `patience` validations without a better one. What is validated and kept is the running mean of the
+    weights, of which each step leaves the share `averaging`: single steps swing with the clip that they saw.
     """
 
     labels: tuple[str, ...] = ()
@@ -41,6 +42,7 @@ class FitSettings:
     patience: int = 12
     learning_rate: float = 1e-3
     reconstruction: float = 0.3
+    averaging: float = 0.99
     augment: bool = True
     seed: int = 0
     device: str = "auto"
@@ -50,6 +52,8 @@ class FitSettings:
             raise InputError(f"the share of annotated slices must lie above 0 and at most at 1, not {self.share}")
         if self.negatives not in NEGATIVES:
             raise InputError(f"negatives must be one of {', '.join(NEGATIVES)}, not '{self.negatives}'")
+        if not 0 <= self.averaging < 1:
+            raise InputError(f"averaging must lie from 0 to below 1, not {self.averaging}")
         if self.variant not in VARIANTS:
             raise InputError(f"the variant must be one of {', '.join(VARIANTS)}, not '{self.variant}'")
         for name in ("slices", "clips", "base_maps", "levels", "patience", "epochs"):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from MusclePropLib.core.annotations import Annotations, MuscleAnnotation
 from MusclePropLib.core.defaults import default_for_name
-from MusclePropLib.core.phantom import Calf, simulate_calf
+from MusclePropLib.core.phantom import simulate_calf
 from MusclePropLib.core.segmentation import segmentation_from_annotations, write_segmentation
 from MusclePropLib.core.volumes import write_volume
 
@@ -23,25 +24,28 @@ def simulate_cohort(
 ) -> None:
     """Write `count` calves as `calfNNN.nrrd` and `calfNNN.seg.nrrd`, every slice drawn or declared absent.
 
-    Those that are there already stay as they are.
+    All are right legs, left ones mirrored: which side was scanned is always known, and without it medial and lateral
+    cannot be told apart. Those that are there already stay as they are.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for seed in range(first_seed, first_seed + count):
         image, labels = (folder / f"calf{seed:03d}{ending}" for ending in (".nrrd", ".seg.nrrd"))
         if not (image.is_file() and labels.is_file()):
             calf = simulate_calf(seed, shape)
-            write_volume(image, calf.volume)
-            write_segmentation(labels, segmentation_from_annotations(_annotations(calf), calf.volume.geometry))
+            across = -1 if calf.subject.side == "left" else 1
+            write_volume(image, replace(calf.volume, array=calf.volume.array[:, :, ::across]))
+            annotations = _annotations(calf.labels[:, :, ::across], calf.names)
+            write_segmentation(labels, segmentation_from_annotations(annotations, calf.volume.geometry))
         done = seed + 1 - first_seed
         on_event({"event": "progress", "fraction": done / count, "seconds_left": None, "loss": None})
 
 
-def _annotations(calf: Calf) -> Annotations:
+def _annotations(labels: np.ndarray, names: Sequence[str]) -> Annotations:
     muscles = []
-    for value, name in enumerate(calf.names, 1):
-        filled = (calf.labels == value).any(axis=(1, 2))
-        drawn = {int(t): calf.labels[t] == value for t in np.flatnonzero(filled)}
+    for value, name in enumerate(names, 1):
+        filled = (labels == value).any(axis=(1, 2))
+        drawn = {int(t): labels[t] == value for t in np.flatnonzero(filled)}
         known = default_for_name(name)
         color = known.color if known else MuscleAnnotation(name).color
         muscles.append(MuscleAnnotation(name, drawn, frozenset(np.flatnonzero(~filled).tolist()), color))
-    return Annotations(calf.labels.shape, muscles)
+    return Annotations(labels.shape, muscles)
