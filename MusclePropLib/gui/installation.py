@@ -9,6 +9,7 @@ import qt
 from MusclePropLib.gui.signal import Signal
 
 TAIL = 8000  # characters of output that go with a failure
+GONE_MS = 2000
 
 
 class Installation:
@@ -37,6 +38,12 @@ class Installation:
         self._commands = []
         if self.running:
             self._processes[-1].kill()
+
+    def close(self) -> None:
+        """Cancel, and wait for the process to be gone: Slicer quits."""
+        self.cancel()
+        if self._processes:
+            self._processes[-1].waitForFinished(GONE_MS)
 
     def _next(self) -> None:
         if not self._commands:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
@@ -159,6 +159,7 @@ class Session:
         if self.phase is not Phase.CANCELLING:
             labels = np.load(self.job.job.folder / event.data["file"], mmap_mode="r", allow_pickle=False)
             self._preview.show(labels, event.data["strides"])
+            self.progress = replace(self.progress, estimate=event.data.get("estimate") or self.progress.estimate)
 
     def _on_result(self, event: Event) -> None:
         # The runner has read and checked the file; it is only mapped here, for it may be larger than the memory.

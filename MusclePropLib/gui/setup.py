@@ -46,7 +46,7 @@ class SetupSection:
         """The panel goes."""
         self._installation.changed.disconnect(self._update)
         self._installation.ended.disconnect(self._ended)
-        self._installation.cancel()
+        self._installation.close()
 
     def _install_or_cancel(self) -> None:
         if self._installation.running:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,8 +21,9 @@ def progress_text(phase: Phase, progress: Progress) -> str:
     parts = [progress.text or _("Starting...")]
     if progress.seconds_left is not None:
         parts.append(_("about {seconds} s left").format(seconds=round(progress.seconds_left)))
-    if progress.estimate:
-        parts.append(_("expected Dice: {estimates}").format(estimates=estimates_text(progress.estimate)))
+    estimates = estimates_text(progress.estimate)
+    if estimates:
+        parts.append(_("expected Dice: {estimates}").format(estimates=estimates))
     return ", ".join(parts)
 
 
@@ -31,19 +33,18 @@ def estimates_text(estimate: Mapping[str, float | None]) -> str:
 
 
 def outcome_text(muscle: Mapping[str, Any]) -> str:
-    """One muscle of a result: how good it is expected to be, against what Slicer offers anyway, and its volume."""
-    name, estimate, fill = muscle["name"], muscle.get("estimate"), muscle.get("fill_estimate")
+    """One muscle of a result in HTML: its volume, and how good it is expected to be against what Slicer offers."""
+    estimate, fill, volume = (muscle.get(key) for key in ("estimate", "fill_estimate", "volume_ml"))
+    name = html.escape(muscle["name"])
+    head = name if volume is None else _("{name}: {volume:.1f} ml").format(name=name, volume=volume)
     if estimate is None:
-        text = _("{name}: one drawn slice only, so there is nothing to test it against").format(name=name)
+        text = _("one drawn slice only, so there is nothing to test it against")
     elif fill is None:
-        text = _("{name}: about {estimate:.2f} Dice on your own slices").format(name=name, estimate=estimate)
+        text = _("about {estimate:.2f} Dice on your own slices").format(estimate=estimate)
     else:
-        text = _(
-            "{name}: about {estimate:.2f} Dice on your own slices; Fill between slices would give {fill:.2f}"
-        ).format(name=name, estimate=estimate, fill=fill)
-    if muscle.get("volume_ml") is not None:
-        text += ". " + _("{volume:.1f} ml").format(volume=muscle["volume_ml"])
-    return text
+        text = _("about {estimate:.2f} Dice on your own slices; Fill between slices would give {fill:.2f}")
+        text = text.format(estimate=estimate, fill=fill)
+    return f"<b>{head}</b><br>{text}"
 
 
 def strip_text(current: int | None, slices: int, drawn: Mapping[str, int]) -> str:

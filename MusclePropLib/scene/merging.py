@@ -49,12 +49,16 @@ class Merge:
         """For each target the smallest box that holds its label and its drawn slices; None if both are empty."""
         profiles = [tuple(np.zeros(n, bool) for n in self.labels.shape) for _ in self.targets]
         for index, plane in enumerate(self.labels):
-            present = np.bincount(plane.ravel(), minlength=256)
+            highest = plane.max(initial=0)
             for target, (slices, rows, columns) in zip(self.targets, profiles, strict=True):
-                drawn = index in target.states.drawn
-                if drawn or present[target.label]:
-                    mask = target.voxels.mask(index) if drawn else plane == target.label
-                    slices[index] = True
+                if index in target.states.drawn:
+                    mask = target.voxels.mask(index)
+                elif target.label <= highest:
+                    mask = plane == target.label
+                else:
+                    continue
+                slices[index] = mask.any()
+                if slices[index]:
                     rows |= mask.any(axis=1)
                     columns |= mask.any(axis=0)
         return [_box(*its) for its in profiles]

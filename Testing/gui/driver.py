@@ -91,8 +91,12 @@ class Driver:
         end = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < end, f"{what}: not within {seconds} s ({self.session.failure})"
-            QtWidgets.QApplication.processEvents()
+            self.qt_events()
             time.sleep(0.002)
+
+    def qt_events(self) -> None:
+        """One turn of the event loop."""
+        QtWidgets.QApplication.processEvents()
 
     def until_done(self) -> None:
         self.until(lambda: not self.session.busy, "the job ends")
@@ -103,7 +107,7 @@ class Driver:
         self.widget._real.resize(430, height)
         self.widget._real.show()
         for _ in range(5):
-            QtWidgets.QApplication.processEvents()
+            self.qt_events()
         assert self.widget._real.grab().save(str(SCREENSHOTS / f"{name}.png"))
 
     def close(self) -> None:

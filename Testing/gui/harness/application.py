@@ -77,11 +77,18 @@ def add_main_window():
 
 def _qt_application():
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    QtCore.qInstallMessageHandler(_print_message)
     application = QtWidgets.QApplication.instance() or QtWidgets.QApplication(["Slicer"])
     application.setOrganizationName("MusclePropTesting")
     application.setApplicationName("Slicer")
     QtCore.QSettings.setDefaultFormat(QtCore.QSettings.Format.IniFormat)
     return application
+
+
+def _print_message(kind, context, message: str) -> None:
+    """Without what the offscreen platform says about every window."""
+    if "propagateSizeHints" not in message:
+        print(message, file=sys.stderr)
 
 
 def _install_python_parts() -> None:
@@ -91,9 +98,9 @@ def _install_python_parts() -> None:
         if name in sys.modules:
             continue
         if source:
-            slicer.__path__.append(str(Path(source) / "slicer")) if str(
-                Path(source) / "slicer"
-            ) not in slicer.__path__ else None
+            folder = str(Path(source) / "slicer")
+            if folder not in slicer.__path__:
+                slicer.__path__.append(folder)
             __import__(name)
         else:
             sys.modules[name] = module = ModuleType(name)

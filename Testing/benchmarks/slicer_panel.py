@@ -1,0 +1,181 @@
+"""Waiting times of the Slicer module, on the harness of Testing/gui: what the expert feels, measured.
+
+    python Testing/benchmarks/slicer_panel.py [preview|cancel|accept]
+
+preview: from the click on Propagate to the first preview node, with a warm worker, on 140 x 300 x 400 voxels, and the
+longest time that the event loop stood still meanwhile. cancel: fifty times from the click on Cancel to idle, and what
+processes are left. accept: three muscles into segments on the full reconstruction grid of 1372 x 632 x 2270 voxels.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(REPOSITORY / p) for p in (".", "Testing", "Testing/gui", "MuscleProp")]
+
+SHAPE = (140, 300, 400)
+FULL_GRID = (2270, 632, 1372)
+CANCELS = 50
+
+
+def start(shape=SHAPE, command=None, name="calf"):
+    """A panel on a fresh scene."""
+    import slicer
+    import slicer_scene
+    from harness import application
+
+    slicer_scene.new_scene()
+    slicer_scene.add_slice_views()
+    application.install(slicer.app.applicationLogic)
+    from driver import Driver
+
+    from MusclePropLib.jobs.channel import worker_command
+
+    requirements = Path(tempfile.mkdtemp()) / "requirements.txt"
+    requirements.write_text("")
+    return Driver(requirements, command or worker_command(sys.executable), shape, name)
+
+
+def preview() -> None:
+    driver = start()
+    rng = np.random.default_rng(0)
+    import slicer
+
+    slicer.util.updateVolumeFromArray(driver.volume, rng.integers(0, 255, SHAPE, dtype=np.uint8))
+    driver.click("createSegmentsButton")
+    driver.draw({name: (20, 60, 100) for name in ("GM", "GL", "SOL")}, radius=12)
+    driver.parameters.timeLimit = 5.0
+    driver.click("propagateButton")
+    driver.until_done()  # the worker is warm now
+    driver.click("discardButton")
+    for _ in range(3):
+        standstill = Standstill()
+        driver.click("propagateButton")
+        click = standstill.lap()
+        while driver.session.preview_node_id is None and driver.session.busy:
+            driver.qt_events()
+            standstill.lap()
+            time.sleep(0.001)
+        print(
+            f"first preview after {standstill.total():.2f} s; the click took {click}; "
+            f"longest standstill of the event loop after it {standstill.longest()}"
+        )
+        driver.click("propagateButton") if driver.session.busy else driver.click("discardButton")
+        driver.until_done()
+    driver.close()
+
+
+class Standstill:
+    """Laps of the event loop: wall clock, and processor time, which a busy machine does not stretch."""
+
+    def __init__(self) -> None:
+        self._began = self._wall = time.perf_counter()
+        self._cpu = time.process_time()
+        self._laps: list[tuple[float, float]] = []
+
+    def lap(self) -> str:
+        wall, cpu = time.perf_counter(), time.process_time()
+        self._laps.append((1000 * (wall - self._wall), 1000 * (cpu - self._cpu)))
+        self._wall, self._cpu = wall, cpu
+        return "{:.0f} ms ({:.0f} ms of processor time)".format(*self._laps[-1])
+
+    def longest(self) -> str:
+        wall, cpu = (max(lap[i] for lap in self._laps[1:]) for i in (0, 1))
+        return f"{wall:.0f} ms ({cpu:.0f} ms of processor time)"
+
+    def total(self) -> float:
+        return time.perf_counter() - self._began
+
+
+def cancel() -> None:
+    stand_in = REPOSITORY / "Testing" / "jobs" / "stand_in_worker.py"
+    driver = start((20, 60, 80), [sys.executable, str(stand_in)], "slow")
+    from driver import running
+
+    driver.click("createSegmentsButton")
+    driver.draw({"GM": (4, 15)})
+    times = []
+    for _ in range(CANCELS):
+        driver.click("propagateButton")
+        driver.until(lambda: driver.session.preview_node_id, "a preview")
+        began = time.perf_counter()
+        driver.click("propagateButton")
+        driver.until_done()
+        times.append(time.perf_counter() - began)
+    pids = driver.pids
+    driver.close()
+    left = [pid for pid in pids if running(pid)]
+    print(f"{CANCELS} cancels: longest {max(times):.2f} s; workers started {len(pids)}, left {len(left)}")
+
+
+def accept() -> None:
+    """Three muscles that fill as much of the grid as a calf does."""
+    import slicer
+    import slicer_scene
+
+    from MusclePropLib.scene.annotations import Subject
+    from MusclePropLib.scene.results import accept as accept_result
+    from MusclePropLib.scene.segments import create_default_segments
+
+    slicer_scene.new_scene()
+    volume = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "full")
+    image = slicer.vtkOrientedImageData()
+    image.SetDimensions(*reversed(FULL_GRID))
+    image.AllocateScalars(3, 1)  # never written to, so that only the segments count
+    volume.SetAndObserveImageData(image)
+    segmentation = create_default_segments(volume)
+    labels = np.lib.format.open_memmap(Path(tempfile.mkdtemp()) / "labels.npy", "w+", np.uint8, FULL_GRID)
+    for t in range(200, 2000):
+        labels[t, 100:350, 150:600], labels[t, 100:350, 700:1150], labels[t, 360:600, 200:1100] = 1, 2, 3
+    ids = segmentation.GetSegmentation().GetSegmentIDs()
+    before, peak = memory(), Peak()
+    began, cpu = time.perf_counter(), time.process_time()
+    with peak:
+        accept_result(Subject(volume.GetID(), segmentation.GetID(), 0), ids, labels, {})
+    voxels = sum(segmentation.GetBinaryLabelmapInternalRepresentation(i).GetNumberOfPoints() for i in ids)
+    seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
+    print(
+        f"accept on {FULL_GRID}: {seconds:.1f} s ({cpu:.1f} s of processor time); segments hold {voxels / 1e9:.2f} GB, "
+        f"memory rose by at most {(peak.highest - before) / 1e9:.2f} GB"
+    )
+
+
+class Peak:
+    """The highest anonymous memory of this process while it is entered; mapped files do not count."""
+
+    def __enter__(self):
+        self.highest, self._going = memory(), True
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._going = False
+        self._thread.join()
+
+    def _watch(self):
+        while self._going:
+            self.highest = max(self.highest, memory())
+            time.sleep(0.02)
+
+
+def memory() -> int:
+    """Anonymous resident memory in bytes (Linux), else the peak that the system knows."""
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return 1024 * int(next(line for line in lines if line.startswith("RssAnon")).split()[1])
+    except (OSError, StopIteration):
+        return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+if __name__ == "__main__":
+    for what in sys.argv[1:] or ("preview", "cancel", "accept"):
+        {"preview": preview, "cancel": cancel, "accept": accept}[what]()
