@@ -9,6 +9,7 @@ import numpy as np
 from MusclePropLib import __version__
 from MusclePropLib.core.guided.muscle import MuscleWork
 from MusclePropLib.core.guided.run import Run
+from MusclePropLib.core.metrics import slice_thickness
 from MusclePropLib.core.outcome import NO_WEIGHTS, MuscleOutcome, Propagation
 from MusclePropLib.core.priors.stack import INTERPOLATED
 from MusclePropLib.core.progress import peak_memory_mb
@@ -71,6 +72,4 @@ def _outcome(work: MuscleWork, run: Run, labels: np.ndarray) -> MuscleOutcome:
 def _voxel_ml(run: Run) -> np.ndarray:
     """Millilitres (slices,) of one voxel, by the true distance of tracked frames where there are poses."""
     geometry = run.volume.geometry
-    if run.volume.positions is None:
-        return np.full(len(run.positions), geometry.voxel_ml)
-    return geometry.voxel_ml * np.gradient(run.positions) / geometry.spacing[0]
+    return geometry.voxel_ml * slice_thickness(run.positions, geometry) / geometry.spacing[0]

@@ -47,12 +47,16 @@ def walked(images: np.ndarray, known: Mapping[int, np.ndarray]) -> np.ndarray:
         seeds[place] = np.where(cv2.resize(field, half.shape[:0:-1], interpolation=cv2.INTER_AREA) > 0, 1, 2)
     if not (seeds == 1).any() or not (seeds == 2).any():
         return np.full(images.shape, -4.0, np.float32)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        chance = random_walker(half, seeds, beta=WALK_BETA, mode="cg_j", tol=1e-3, return_full_prob=True)[0]
-    chance = np.clip(chance, 0.01, 0.99)
+    chance = np.clip((seeds == 1).astype(float) if seeds.all() else _walk(half, seeds), 0.01, 0.99)
     logits = (np.log(chance) - np.log1p(-chance)).astype(np.float32)
     return np.stack([cv2.resize(plane, images.shape[:0:-1], interpolation=cv2.INTER_LINEAR) for plane in logits])
+
+
+def _walk(images: np.ndarray, seeds: np.ndarray) -> np.ndarray:
+    """Chance that a walk from each pixel meets an inside seed first."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # about faster solvers that are not installed
+        return random_walker(images, seeds, beta=WALK_BETA, mode="cg_j", tol=1e-3, return_full_prob=True)[0]
 
 
 def _quantised(images: np.ndarray, sigma: float) -> np.ndarray:
