@@ -15,8 +15,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 import numpy as np
-from scipy import ndimage
 
+from MusclePropLib.core.annotations import extents
 from MusclePropLib.core.geometry import Geometry
 from MusclePropLib.core.surfaces import surface_distances
 
@@ -88,8 +88,17 @@ def score(
     scored = _scored_slices(reference.shape[0], exclude)
     if not prediction.shape == reference.shape == geometry.shape:
         raise ValueError(f"shapes differ: {prediction.shape}, {reference.shape} and the grid's {geometry.shape}")
-    pair = _cropped_pair(prediction.astype(bool), reference.astype(bool), scored, geometry, positions)
+    pair = _cropped_pair(np.asarray(prediction, bool), np.asarray(reference, bool), scored, geometry, positions)
     return Scores(slices=int(scored.sum()), **_overlap(pair), **_surfaces(pair), **_volumes(pair), **_curve(pair))
+
+
+def _bounding_box(first: np.ndarray, second: np.ndarray) -> tuple[slice, ...]:
+    """The box around two masks together, found slice by slice; a single voxel if both are empty."""
+    box = []
+    for a, b in zip(extents(first), extents(second), strict=True):
+        filled = np.flatnonzero(a | b)
+        box.append(slice(filled[0], filled[-1] + 1) if len(filled) else slice(0, 1))
+    return tuple(box)
 
 
 def slice_thickness(positions: np.ndarray, geometry: Geometry) -> np.ndarray:
@@ -122,9 +131,7 @@ def _cropped_pair(
 ) -> _Pair:
     if positions is None:
         positions = np.arange(len(scored)) * geometry.spacing[0]
-    union = np.where(scored[:, None, None], prediction | reference, reference)
-    box = ndimage.find_objects(union.astype(np.uint8))
-    box = box[0] if box else (slice(0, 1),) * 3
+    box = _bounding_box(prediction, reference)
     keep = scored[box[0]]
     return _Pair(
         prediction=np.where(keep[:, None, None], prediction[box], reference[box]),

@@ -26,7 +26,7 @@ def run(name, slices=DRAWN, absent=()):
 @cache
 def _run(name, slices, absent):
     if name in NEED_SLICER:
-        pytest.importorskip("slicer", reason="needs the slicer-core wheel")
+        pytest.importorskip("slicer_core", reason="needs the slicer-core wheel")
     volume, truth = cone()
     return masks_of(RIVALS[name], volume, drawn_on(truth, slices, absent))[0]
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from MusclePropLib.core.annotations import Annotations, MuscleAnnotation
-from MusclePropLib.core.benchmark.problems import Problem
 from MusclePropLib.core.sparsify import covering, equally_spaced, incomplete, randomly_placed
+
+if TYPE_CHECKING:
+    from MusclePropLib.core.benchmark.problems import Problem
 
 PARTIAL_SHARE = 0.7
 INCOMPLETE_FRACTION = 0.3

@@ -27,13 +27,13 @@ def run(volume: Volume, annotations: Annotations) -> list[np.ndarray]:
 
 def compute(stacks: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Fill each uint8 stack (slices, rows, columns) between its non-empty slices; runs in the child process."""
-    import slicer
+    from slicer_core.vtkITK import vtkITKMorphologicalContourInterpolator
 
     from MusclePropLib.core.rivals.vtk_images import numpy_array, vtk_image
 
     results = {}
     for name, stack in stacks.items():
-        interpolator = slicer.vtkITKMorphologicalContourInterpolator()
+        interpolator = vtkITKMorphologicalContourInterpolator()
         interpolator.SetInputData(vtk_image(stack))
         interpolator.SetAxis(K_AXIS)
         interpolator.Update()

@@ -17,6 +17,8 @@ from MusclePropLib.core.annotations import Annotations
 from MusclePropLib.core.rivals.gaps import Gap, blend, gaps, known_masks, signed_distance
 from MusclePropLib.core.volumes import Volume
 
+KEPT_BYTES = 2 << 30
+
 
 def run(volume: Volume, annotations: Annotations, carry: str = "masks") -> list[np.ndarray]:
     """One bool mask (slices, rows, columns) per muscle. Beyond the outermost known slices masks are carried on."""
@@ -31,7 +33,7 @@ def run(volume: Volume, annotations: Annotations, carry: str = "masks") -> list[
 
 
 class _Carrier:
-    """Flow between neighbouring frames, computed when first needed: muscles share it."""
+    """Carries masks by the flow between neighbouring frames, which muscles share as far as memory allows."""
 
     def __init__(self, frames: np.ndarray, pixel: tuple[float, float], carry: str) -> None:
         self._frames, self._pixel, self._distances = frames, pixel, carry == "distances"
@@ -72,9 +74,12 @@ class _Carrier:
             previous = t
 
     def _flow(self, here: int, there: int) -> np.ndarray:
-        if (here, there) not in self._flows:
-            self._flows[here, there] = self._engine.calc(self._frames[here], self._frames[there], None)
-        return self._flows[here, there]
+        if (here, there) in self._flows:
+            return self._flows[here, there]
+        flow = self._engine.calc(self._frames[here], self._frames[there], None)
+        if flow.nbytes * len(self._flows) < KEPT_BYTES:
+            self._flows[here, there] = flow
+        return flow
 
 
 def _to_bytes(array: np.ndarray) -> np.ndarray:

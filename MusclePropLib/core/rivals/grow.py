@@ -29,14 +29,14 @@ def run(volume: Volume, annotations: Annotations) -> list[np.ndarray]:
 
 def compute(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Grow each `seeds...` (slices, rows, columns) over `image`; runs in the child process."""
-    import slicer
+    from slicer_core.vtkSlicerSegmentationsModuleLogic import vtkImageGrowCutSegment
 
     from MusclePropLib.core.rivals.vtk_images import numpy_array, vtk_image
 
     image = vtk_image(arrays["image"])
     results = {}
     for name in arrays.keys() - {"image"}:
-        grower = slicer.vtkImageGrowCutSegment()
+        grower = vtkImageGrowCutSegment()
         grower.SetIntensityVolume(image)
         grower.SetSeedLabelVolume(vtk_image(arrays[name]))
         grower.Update()

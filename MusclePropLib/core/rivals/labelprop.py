@@ -2,8 +2,9 @@
 
 Its requirements (MONAI, Lightning, Flask, an older way with torch) do not belong in ours, so it lives in a virtual
 environment of its own, made by `Testing/benchmarks/labelprop_env.sh`, or named by the variable MUSCLEPROP_LABELPROP,
-which holds the path of that environment's Python. `epochs` and `size` are the package's defaults; on a processor an
-epoch takes some 20 to 30 s for a sweep of 200 slices, so the whole training takes most of an hour.
+which holds the path of that environment's Python. `epochs` and `size` are the package's defaults. On a processor an
+epoch takes some 20 to 30 s for a sweep of 200 slices, so the whole training takes most of an hour; a step holds all
+slices between two drawn ones, so 50 of them at size 256 take 13 GB of memory, and size 128 a quarter of that.
 """
 
 from __future__ import annotations
