@@ -42,7 +42,7 @@ def outcome_text(muscle: Mapping[str, Any]) -> str:
     elif fill is None:
         text = _("about {estimate:.2f} Dice on your own slices").format(estimate=estimate)
     else:
-        text = _("about {estimate:.2f} Dice on your own slices; Fill between slices would give {fill:.2f}")
+        text = _("about {estimate:.2f} Dice on your own slices; interpolation alone would give {fill:.2f}")
         text = text.format(estimate=estimate, fill=fill)
     return f"<b>{head}</b><br>{text}"
 
