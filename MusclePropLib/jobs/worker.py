@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -29,6 +30,7 @@ NO_ENGINE = "The computation cannot start because PyTorch or a part of MusclePro
 NO_MEMORY = "The computation stopped because memory ran out; close other programs or crop the volume, then try again."
 FAULT = "The computation stopped because of an unexpected fault ({}); details are in the log."
 MOST_COMPLAINTS = 10
+TIDYING_SECONDS = 5.0
 
 Engine = Any  # the module core.propagation, or what stands in for it in a test
 Request = dict[str, str]
@@ -42,12 +44,13 @@ class Events:
         self._lock = threading.Lock()
 
     def send(self, event: Event) -> None:
-        """Write one line; a client that is gone ends the process."""
+        """Write one line. A client that is gone ends the process: by the reading thread, which first tidies up."""
         try:
             with self._lock:
                 self._stream.write(event.line())
                 self._stream.flush()
         except OSError:
+            time.sleep(TIDYING_SECONDS)
             os._exit(1)
 
 

@@ -61,6 +61,8 @@ def propagate(volume, annotations, settings, on_event, control=None, warm=None):
     }
     tests = {"rounds": warm.rounds, "pid": os.getpid(), "total": int(volume.array.sum()), "how": "complete"}
     outcome = Outcome(labels, **summary, **tests)
+    if settings.behaviour == "talkative":
+        talkative(on_event)
     behave = BEHAVIOURS.get(settings.behaviour or Path(volume.source).stem, quick)
     return behave(outcome, control) or outcome
 
@@ -88,6 +90,13 @@ def slow(outcome, control):
         if control() == "stop":
             return Outcome(outcome.labels, how="stopped")
         time.sleep(0.01)
+
+
+def talkative(on_event):
+    """Never asks either, and is most likely in the middle of a message when its client dies."""
+    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    while True:
+        on_event({"event": "progress", "fraction": 0.5, "text": "x" * 1000})
 
 
 def deaf(outcome, control):

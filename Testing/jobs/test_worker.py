@@ -201,8 +201,9 @@ def test_close_ends_the_worker_in_the_middle_of_computing(make_job):
 
 
 @posix
-def test_no_orphan_survives_a_killed_client(make_job):
-    job = make_job("deaf")
+@pytest.mark.parametrize("behaviour", ["deaf", "talkative"])
+def test_no_orphan_survives_a_killed_client(make_job, behaviour):
+    job = make_job(behaviour)
     client = subprocess.Popen(
         [sys.executable, str(Path(__file__).with_name("orphan_client.py")), str(job.folder)],
         stdout=subprocess.PIPE,
