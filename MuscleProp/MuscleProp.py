@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from MusclePropLib.gui.parameters import MusclePropParameters
 
 HOMEPAGE = "https://github.com/MuscleProp/MuscleProp"
+MODULE_RESOURCES = Path(__file__).resolve().parent / "Resources"
 
 if importlib.util.find_spec("MusclePropLib") is None:
     sys.path.append(str(Path(__file__).resolve().parents[1]))  # in a source tree the package lies one folder up
@@ -52,7 +53,7 @@ class MuscleProp(ScriptedLoadableModule):
 def _register_sample_data() -> None:
     from MusclePropLib.gui.sample_data import register_sample_data
 
-    register_sample_data(Path(__file__).parent / "Resources")
+    register_sample_data(MODULE_RESOURCES)
 
 
 class MusclePropWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):

@@ -61,7 +61,7 @@ def install(application_logic) -> Application:
     """Put everything in place for a fresh scene; returns the application."""
     _qt_application()
     if not isinstance(sys.modules.get("qt"), modules.QtModule):
-        modules.install()
+        modules.install(named_only="SLICER_PYTHON" in os.environ)
     _install_python_parts()
     slicer.app = Application(application_logic)
     slicer.util.mainWindow = lambda: None

@@ -11,6 +11,11 @@ from harness import widgets
 from harness.loader import UiLoader
 from harness.wrapping import wrapper_of
 
+NAMED_ONLY = (
+    *("ctkCheckBox", "ctkCheckablePushButton", "ctkDoubleSlider", "ctkDoubleSpinBox", "ctkComboBox", "ctkRangeWidget"),
+    *("ctkDirectoryButton", "ctkColorPickerButton", "ctkDoubleRangeSlider", "ctkCollapsibleGroupBox"),
+    *("qMRMLSliderWidget", "qMRMLSpinBox", "qMRMLRangeWidget", "qMRMLCheckableNodeComboBox"),
+)
 LIBRARIES = (QtCore, QtGui, QtWidgets)
 
 
@@ -27,12 +32,18 @@ class QtModule(ModuleType):
         raise AttributeError(f"module 'qt' has no attribute '{name}'")
 
 
-def install() -> None:
-    """Make `import qt` and `import ctk` work, and the qMRML classes known to `slicer`."""
+def install(named_only: bool = False) -> None:
+    """Make `import qt` and `import ctk` work, and the qMRML classes known to `slicer`.
+
+    Slicer's own parameterNodeWrapper names widgets that the panel has not; with `named_only` there are empty classes
+    for them.
+    """
     import slicer
 
     sys.modules["qt"] = QtModule("qt")
     sys.modules["ctk"] = ctk = ModuleType("ctk")
+    for name in NAMED_ONLY if named_only else ():
+        setattr(ctk if name.startswith("ctk") else slicer, name, type(name, (), {}))
     for stand_in in widgets.CLASSES:
         module = ctk if stand_in.__name__.startswith("ctk") else slicer
         setattr(module, stand_in.__name__, wrapper_of(stand_in))
