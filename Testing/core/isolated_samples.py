@@ -39,3 +39,10 @@ def aborts_at_exit(arrays):
 
     atexit.register(os.abort)
     return {"twice": 2 * arrays["aborts_at_exit"]}
+
+
+def naps(arrays):
+    """Write its own process id where the test looks, and sleep."""
+    with open(str(arrays["path"]), "w") as file:
+        file.write(str(os.getpid()))
+    time.sleep(60)

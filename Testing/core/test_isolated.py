@@ -1,13 +1,15 @@
 """A rival in its own process: its crash, hang or missing package becomes a sentence."""
 
 import os
+import subprocess
+import sys
 import time
 
 import numpy as np
 import pytest
 
 from MusclePropLib.core.rivals import RivalFailed, RivalUnavailable
-from MusclePropLib.core.rivals.isolated import run_isolated
+from MusclePropLib.core.rivals.isolated import ROOT, run_isolated
 
 SAMPLES = "Testing.core.isolated_samples"
 NUMBERS = np.arange(6).reshape(2, 3)
@@ -42,11 +44,7 @@ def test_a_hang_ends_with_all_it_started(tmp_path):
     if not path.exists():
         pytest.skip("the machine is too busy to have started anything within the limit")
     grandchild = int(path.read_text())
-    for _ in range(50):
-        if not running(grandchild):
-            break
-        time.sleep(0.1)
-    assert not running(grandchild)
+    assert within(5, lambda: not running(grandchild))
 
 
 def running(pid):
@@ -56,3 +54,26 @@ def running(pid):
             return file.read().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="shows on POSIX only")
+def test_nothing_goes_on_when_the_benchmark_is_killed(tmp_path):
+    path = tmp_path / "pid"
+    call_it = f"run_isolated({SAMPLES!r}, {{'naps': np.zeros(1), 'path': np.array({str(path)!r})}}, 60)"
+    code = f"import numpy as np; from MusclePropLib.core.rivals.isolated import run_isolated; {call_it}"
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    benchmark = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=environment)
+    assert within(50, path.exists)
+    time.sleep(0.5)
+    benchmark.kill()
+    benchmark.wait()
+    assert within(30, lambda: not running(int(path.read_text())))
+
+
+def within(seconds, condition):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.1)
+    return False
