@@ -13,7 +13,7 @@ from MusclePropLib.core.priors.stack import BOTH, CARRIED, INTERPOLATED, MEAN, W
 EXPONENTS = {CARRIED: 0.75, INTERPOLATED: 0.75, MEAN: 0.75, WALKED: 0.4, BOTH: 0.6}
 """How a candidate's error grows with the reach; fitted on real volumes by the benchmark of the self-estimate."""
 
-NETWORK_EXPONENT = 0.55
+NETWORK_EXPONENT = 0.65
 LEAST_ERROR = 0.01
 OUTER_WEIGHT = 0.05
 

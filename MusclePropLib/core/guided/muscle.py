@@ -14,7 +14,7 @@ from MusclePropLib.core.guided.hidden import HiddenTask, reach
 from MusclePropLib.core.guided.inputs import draft_logits
 from MusclePropLib.core.priors.stack import BOTH, CARRIED, INTERPOLATED, MEAN, WALKED, MuscleStack
 
-NETWORK, HALFWAY = "network", "network, halfway"
+NETWORK = "network"
 LEAST_TRUST = 0.3
 """Beyond the known slices a muscle ends where its expected Dice falls below this."""
 
@@ -84,16 +84,13 @@ class MuscleWork:
     def add_network(self, logits: np.ndarray, hidden: Sequence[np.ndarray]) -> None:
         """The network's logits on the stack, and those on the hidden slice of each task.
 
-        Half of the correction competes too: it is the mean of two guesses that err differently.
+        The candidate is the mean of draft and correction, two guesses that err differently.
         """
         draft = self.draft
-        self.candidates[NETWORK] = logits
-        self.candidates[HALFWAY] = (logits + self.candidates[draft]) / 2
+        self.candidates[NETWORK] = (logits + self.candidates[draft]) / 2
         for task, field_ in zip(self.tasks, hidden, strict=True):
-            task.fields[NETWORK] = field_
-            task.fields[HALFWAY] = (field_ + task.fields[draft]) / 2
+            task.fields[NETWORK] = (field_ + task.fields[draft]) / 2
         self.score(NETWORK)
-        self.score(HALFWAY)
 
     def score(self, name: str) -> None:
         """Fit the candidate's trust to the hidden slices, if there are any."""
