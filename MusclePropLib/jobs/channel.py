@@ -18,7 +18,7 @@ WORKER_SCRIPT = Path(__file__).resolve().with_name("worker.py")
 WORKER_ENVIRONMENT = {"PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"}
 
 CHUNK = 1 << 16
-WAITING_CHUNKS = 64  # at most, on the way from the worker to `read`; then it waits until somebody polls
+WAITING_CHUNKS = 16  # at most, on the way from the worker to `read`; then it waits until somebody polls
 ERROR_CHUNKS = 16
 DRAIN_SECONDS = 0.5
 KILL_GRACE = 2.0

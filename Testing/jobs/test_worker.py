@@ -138,6 +138,22 @@ def test_flooded_with_garbage_on_stdin(make_job):
         assert events[-1].name == "result"
 
 
+def test_flooded_with_garbage_on_stdout(make_job):
+    """A program that is no worker at all: its lines are logged in small portions, and a cancel still ends it."""
+    now = [0.0]
+    channel = PipeChannel([sys.executable, "-c", "while True: print('x' * 200)"])
+    with Runner(channel, clock=lambda: now[0]) as runner, make_job() as job:
+        runner.submit(job)
+        flood = until(runner.poll, "garbage")
+        assert {e.name for e in flood} == {"log"}
+        time.sleep(0.5)
+        assert sum(len(e.data["text"]) for e in runner.poll()) < 4 << 20
+        runner.cancel()
+        now[0] = 60.0
+        assert finish(runner)[-1].name == "cancelled"
+        assert channel.wait(10.0)
+
+
 def test_engine_that_cannot_be_loaded(make_job):
     with Runner(PipeChannel([*STAND_IN, "not-installed"])) as runner, make_job() as job:
         final = submit(runner, job)[-1]
