@@ -15,6 +15,7 @@ from MusclePropLib.gui.advanced import AdvancedSection
 from MusclePropLib.gui.annotate import AnnotateSection
 from MusclePropLib.gui.channel import QProcessChannel
 from MusclePropLib.gui.faults import guarded
+from MusclePropLib.gui.measure import MeasureSection
 from MusclePropLib.gui.propagate import PropagateSection
 from MusclePropLib.gui.result import ResultSection
 from MusclePropLib.gui.selection import SelectionSection
@@ -48,6 +49,7 @@ class Panel(VTKObservationMixin):
         self.annotate = AnnotateSection(self.ui, self.work)
         self.propagate = PropagateSection(self.ui, self.work)
         self.result = ResultSection(self.ui, self.work)
+        self.measure = MeasureSection(self.ui, self.work)
         self.advanced = AdvancedSection(self.ui, self.work)
         self._shortcuts = Shortcuts(
             {
@@ -157,3 +159,4 @@ class Panel(VTKObservationMixin):
 
     def _on_slice_view(self, *_: object) -> None:
         self.annotate.update_current()
+        self.measure.update_current()

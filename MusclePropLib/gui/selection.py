@@ -16,7 +16,6 @@ class SelectionSection:
     def __init__(self, ui: Any, work: Work) -> None:
         self._ui, self._work = ui, work
         ui.createSegmentsButton.connect("clicked(bool)", guarded(work.create_segments))
-        ui.segmentationSelector.connect("nodeAddedByUser(vtkMRMLNode*)", guarded(work.take_volume))
         work.changed.connect(self.update)
         self.update()
 

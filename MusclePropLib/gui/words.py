@@ -52,6 +52,8 @@ def strip_text(current: int | None, slices: int, drawn: Mapping[str, int]) -> st
     parts = []
     if current is not None:
         parts.append(_("Slice {number} of {last}").format(number=current, last=slices - 1))
+    elif slices:
+        parts.append(_("No slice view lies in the volume's slices: click in the strip to show one"))
     if any(drawn.values()):
         counts = ", ".join(f"{name} {count}" for name, count in drawn.items())
         parts.append(_("drawn slices: {counts}").format(counts=counts))

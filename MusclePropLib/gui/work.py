@@ -64,8 +64,7 @@ class Work:
         try:
             subject = self._chosen_subject()
             if subject != self.tracker.subject:
-                self.tracker.follow(subject)
-                self._sent = None
+                self._begin_with(subject)
             self.tracker.refresh()
         except InputError as fault:
             self.tracker.follow(None)
@@ -112,11 +111,6 @@ class Work:
         check_source_volume(self.choices.volume)
         self.choices.segmentation = create_default_segments(self.choices.volume, self.choices.segmentation)
         self.refresh()
-
-    def take_volume(self) -> None:
-        """A newly chosen, still empty segmentation takes over the volume's grid."""
-        if self.choices is not None and self.choices.volume is not None and self.choices.segmentation is not None:
-            use_grid_of(self.choices.volume, self.choices.segmentation)
 
     def current_slice(self) -> int | None:
         """The slice that the slice view shows."""
@@ -187,6 +181,13 @@ class Work:
         if slice_index is None:
             raise InputError(_("No slice view shows a slice of the volume; click in the strip to go to one"))
         return segment_id, slice_index
+
+    def _begin_with(self, subject: Subject | None) -> None:
+        nodes = subject.nodes() if subject else None
+        if nodes:
+            use_grid_of(*nodes)
+        self.tracker.follow(subject)
+        self._sent = None
 
     def _chosen_subject(self) -> Subject | None:
         choices = self.choices

@@ -12,7 +12,7 @@ import vtk
 from MusclePropLib.core.annotations import Annotations, MuscleAnnotation, axis_of_gaps, extents
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.scene.geometry import volume_geometry
-from MusclePropLib.scene.segments import muscle_ids, protected_ids, segment_ids
+from MusclePropLib.scene.segments import muscle_ids, protected_ids, visible_ids
 from MusclePropLib.scene.states import SegmentStates, read_states, tagged_axis, write_states
 from MusclePropLib.scene.voxels import SegmentVoxels, segment_voxels
 
@@ -24,7 +24,7 @@ def propagation_axis(
 ) -> int:
     """Array axis (0 = K, 1 = J, 2 = I) along which slices are drawn: as the tags say, else where there are gaps."""
     geometry = volume_geometry(volume_node)
-    for segment_id in segment_ids(segmentation_node):
+    for segment_id in muscle_ids(segmentation_node):
         tagged = tagged_axis(segmentation_node.GetSegmentation().GetSegment(segment_id))
         for axis in range(3):
             if tagged == segment_voxels(segmentation_node, segment_id, geometry, axis).own_axis:
@@ -75,7 +75,7 @@ class Subject:
 
 
 class AnnotationTracker:
-    """Follows what the expert does to the segments and keeps their tags up to date.
+    """Follows what the expert does to the visible segments and keeps their tags up to date.
 
     `on_event` is called at every change in the scene, many times for one stroke; the caller waits until it is quiet
     and calls `refresh`, which compares contents and is therefore right whatever the events were.
@@ -85,17 +85,20 @@ class AnnotationTracker:
         self.states: dict[str, SegmentStates] = {}
         self.subject: Subject | None = None
         self._on_event = on_event
-        self._observed: vtk.vtkObject | None = None
-        self._tags: list[int] = []
+        self._observed: list[tuple[vtk.vtkObject, int]] = []
 
     def follow(self, subject: Subject | None) -> None:
         """Begin with another subject; None ends."""
-        self._unobserve()
+        for observed, tag in self._observed:
+            observed.RemoveObserver(tag)
+        self._observed = []
         self.subject, self.states = subject, {}
         nodes = subject.nodes() if subject else None
         if nodes is not None:
-            self._observed = nodes[1].GetSegmentation()
-            self._tags = [self._observed.AddObserver(getattr(slicer.vtkSegmentation, e), self._changed) for e in EVENTS]
+            segmentation, display = nodes[1].GetSegmentation(), nodes[1].GetDisplayNode()
+            self._observe(segmentation, *(getattr(slicer.vtkSegmentation, event) for event in EVENTS))
+            if display is not None:  # segments that are shown or hidden
+                self._observe(display, vtk.vtkCommand.ModifiedEvent)
 
     def refresh(self) -> bool:
         """Read all states anew and write what changed into the tags; True if there was a change.
@@ -132,7 +135,7 @@ class AnnotationTracker:
         self, volume_node: slicer.vtkMRMLScalarVolumeNode, segmentation_node: slicer.vtkMRMLSegmentationNode
     ) -> dict[str, SegmentVoxels]:
         geometry = volume_geometry(volume_node)
-        ids = segment_ids(segmentation_node)
+        ids = visible_ids(segmentation_node)
         return {i: segment_voxels(segmentation_node, i, geometry, self.subject.axis) for i in ids}
 
     def _set_absent(self, segment_id: str, wanted: Callable[[SegmentStates], frozenset[int]]) -> None:
@@ -144,13 +147,8 @@ class AnnotationTracker:
             voxels = segment_voxels(nodes[1], segment_id, volume_geometry(nodes[0]), self.subject.axis)
             write_states(nodes[1].GetSegmentation().GetSegment(segment_id), voxels, states)
 
-    def _changed(self, *_: object) -> None:
-        self._on_event()
-
-    def _unobserve(self) -> None:
-        for tag in self._tags:
-            self._observed.RemoveObserver(tag)
-        self._observed, self._tags = None, []
+    def _observe(self, observed: vtk.vtkObject, *events: int) -> None:
+        self._observed += [(observed, observed.AddObserver(event, lambda *_: self._on_event())) for event in events]
 
 
 def slices_to_the_end(states: SegmentStates, slice_index: int, count: int) -> range:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,17 +9,15 @@ from typing import Any
 import numpy as np
 import slicer
 
-from MusclePropLib import __version__
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.geometry import Geometry
+from MusclePropLib.core.propagated import PROVENANCE_TAG, provenance
 from MusclePropLib.scene.annotations import Subject
 from MusclePropLib.scene.geometry import image_array, new_labelmap, node_to_world, volume_geometry
 from MusclePropLib.scene.merging import Box, Merge, Target
 from MusclePropLib.scene.segments import SURFACE, muscle_ids, protected_ids
 from MusclePropLib.scene.states import read_states, write_states
 from MusclePropLib.scene.voxels import LABELMAP, segment_voxels
-
-PROVENANCE_TAG = "MuscleProp.Provenance"
 
 
 def accept(
@@ -53,13 +50,6 @@ def accept(
         _write_tags(nodes[1], target, geometry, subject.axis, summary)
     _update_surfaces(nodes[1], [t.segment_id for t in merge.targets])
     return [t.states.name for t in merge.targets]
-
-
-def provenance(summary: Mapping[str, Any], muscle: int) -> str:
-    """JSON for a segment's tag: the run's provenance and that muscle's own outcome; without `|`, where Slicer cuts."""
-    outcome = dict(enumerate(summary.get("muscles", []))).get(muscle, {})
-    record = {"version": __version__, **summary.get("provenance", {}), "muscle": outcome}
-    return json.dumps(record, default=str).replace("|", "\\u007c")
 
 
 def _merge(

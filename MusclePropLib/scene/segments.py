@@ -29,33 +29,21 @@ def is_completed(segment: slicer.vtkSegment) -> bool:
     return logic.GetSegmentStatus(segment) == logic.Completed
 
 
-def is_visible(segmentation_node: slicer.vtkMRMLSegmentationNode, segment_id: str) -> bool:
-    """Whether the segment is switched on in the segment list."""
+def visible_ids(segmentation_node: slicer.vtkMRMLSegmentationNode) -> list[str]:
+    """IDs of the segments that are switched on in the segment list."""
     display = segmentation_node.GetDisplayNode()
-    return display is None or display.GetSegmentVisibility(segment_id)
+    ids = segment_ids(segmentation_node)
+    return ids if display is None else [i for i in ids if display.GetSegmentVisibility(i)]
 
 
 def muscle_ids(segmentation_node: slicer.vtkMRMLSegmentationNode) -> list[str]:
     """Segments to propagate: visible, not completed, and not the one that says where no muscle is."""
-    segmentation = segmentation_node.GetSegmentation()
-    return [
-        i
-        for i in segment_ids(segmentation_node)
-        if is_visible(segmentation_node, i)
-        and not is_completed(segmentation.GetSegment(i))
-        and not is_not_muscle(segmentation.GetSegment(i))
-    ]
+    return [i for i in visible_ids(segmentation_node) if not _is_protected(segmentation_node, i)]
 
 
 def protected_ids(segmentation_node: slicer.vtkMRMLSegmentationNode) -> list[str]:
     """Visible segments whose voxels belong to no muscle under work: completed ones, and "Not muscle"."""
-    segmentation = segmentation_node.GetSegmentation()
-    return [
-        i
-        for i in segment_ids(segmentation_node)
-        if is_visible(segmentation_node, i)
-        and (is_completed(segmentation.GetSegment(i)) or is_not_muscle(segmentation.GetSegment(i)))
-    ]
+    return [i for i in visible_ids(segmentation_node) if _is_protected(segmentation_node, i)]
 
 
 def create_default_segments(
@@ -85,12 +73,12 @@ def create_default_segments(
 def use_grid_of(volume_node: slicer.vtkMRMLScalarVolumeNode, segmentation_node: slicer.vtkMRMLSegmentationNode) -> None:
     """Let an empty segmentation take over the volume's grid, transform and place in the subject hierarchy.
 
-    One that holds voxels keeps what it has: moving it would change what the expert drew.
+    One that holds voxels stays as it is: moving it would change what the expert drew.
     """
     if not any(_has_voxels(segmentation_node, i) for i in segment_ids(segmentation_node)):
         segmentation_node.SetReferenceImageGeometryParameterFromVolumeNode(volume_node)
         segmentation_node.SetAndObserveTransformNodeID(volume_node.GetTransformNodeID())
-    place_beside(volume_node, segmentation_node)
+        place_beside(volume_node, segmentation_node)
 
 
 def place_beside(volume_node: slicer.vtkMRMLNode, node: slicer.vtkMRMLNode) -> None:
@@ -124,6 +112,11 @@ def check_source_volume(volume_node: slicer.vtkMRMLScalarVolumeNode) -> None:
         raise InputError(
             f"volume '{name}' is in colour; convert it with the module Vector to Scalar Volume and choose the result"
         )
+
+
+def _is_protected(segmentation_node: slicer.vtkMRMLSegmentationNode, segment_id: str) -> bool:
+    segment = segmentation_node.GetSegmentation().GetSegment(segment_id)
+    return is_completed(segment) or is_not_muscle(segment)
 
 
 def _has_voxels(segmentation_node: slicer.vtkMRMLSegmentationNode, segment_id: str) -> bool:

@@ -185,6 +185,19 @@ def test_volume_that_cannot_be_worked_on_says_why(drawn):
     assert not shown(drawn, "problemLabel") and drawn.ui.propagateButton.enabled
 
 
+def test_measures_what_the_segments_hold(drawn):
+    import slicer
+
+    drawn.click("measureButton")
+    voxel_ml = 0.5 * 0.5 * 1.4 / 1000
+    wanted = [f"{name}: {drawn.array(name).sum() * voxel_ml:.1f} ml" for name in ("GM", "GL", "SOL")]
+    assert drawn.ui.measureLabel.text == "; ".join(wanted)
+    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLPlotChartNode") == 1
+    drawn.work.go_to(5)
+    line = slicer.mrmlScene.GetFirstNodeByName("current position").GetTable().GetColumnByName("position_mm")
+    assert line.GetValue(0) == pytest.approx(5 * 1.4)
+
+
 def test_settings_reach_the_worker(drawn, tmp_path):
     from MusclePropLib.gui.parameters import Axis, Device, Method, Weights
 

@@ -276,6 +276,19 @@ def test_hidden_completed_and_not_muscle(volume):
     np.testing.assert_array_equal(annotations.not_muscle[4], disc() | disc(centre=(25, 30), radius=3))
 
 
+def test_hidden_segment_on_another_grid_is_in_nobodys_way(followed, volume, segmentation):
+    paint(segmentation, "GM", volume, {4: disc()})
+    other = add_volume(ijk_to_ras=OBLIQUE @ np.diag([1.3, 1.3, 1.3, 1]))
+    paint(segmentation, "SOL", other, {4: disc()})
+    with pytest.raises(InputError, match="segment 'SOL' does not lie"):
+        followed.tracker.refresh()
+    before = followed.events
+    segmentation.GetDisplayNode().SetSegmentVisibility("SOL", False)
+    assert followed.events > before, "hiding is noticed"
+    assert followed.drawn() == [4]
+    assert read_annotations(volume, segmentation, 0)[1] == ["GM"]
+
+
 def test_volume_shifted_by_half_a_voxel_is_refused(volume, segmentation):
     paint(segmentation, "GM", volume, {4: disc()})
     matrix = vtk.vtkMatrix4x4()

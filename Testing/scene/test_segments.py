@@ -7,7 +7,7 @@ from slicer_scene import add_segmentation, add_volume, disc, paint  # noqa: E402
 
 from MusclePropLib.core.defaults import DEFAULT_MUSCLES  # noqa: E402
 from MusclePropLib.core.errors import InputError  # noqa: E402
-from MusclePropLib.scene.segments import check_source_volume, create_default_segments, place_beside  # noqa: E402
+from MusclePropLib.scene.segments import check_source_volume, create_default_segments, place_beside, visible_ids  # noqa: E402
 
 
 def names(node):
@@ -91,3 +91,9 @@ def test_volume_that_a_sequence_browser_changes_is_refused(scene, slices, advice
     slicer.modules.sequences.logic().UpdateAllProxyNodes()
     with pytest.raises(InputError, match=advice):
         check_source_volume(browser.GetProxyNode(sequence))
+
+
+def test_visible_segments(volume):
+    node = add_segmentation(volume, ["GM", "SOL"])
+    node.GetDisplayNode().SetSegmentVisibility("GM", False)
+    assert visible_ids(node) == ["SOL"]

@@ -1,0 +1,56 @@
+"""Section *Measure*: a table and a plot of what the segments hold now."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import slicer
+from slicer.i18n import tr as _
+
+from MusclePropLib.core.errors import InputError
+from MusclePropLib.gui.faults import guarded
+from MusclePropLib.gui.work import Work
+from MusclePropLib.scene.annotations import Subject
+from MusclePropLib.scene.measures import mark_position, measure_node, show_plot, show_table
+
+
+class MeasureSection:
+    """The plot's line follows the shown slice, see `update_current`."""
+
+    def __init__(self, ui: Any, work: Work) -> None:
+        self._ui, self._work = ui, work
+        self._subject: Subject | None = None
+        self._positions_mm: Any = ()
+        ui.measureButton.connect("clicked(bool)", guarded(self._measure))
+        work.changed.connect(self.update)
+        self.update()
+
+    def update(self) -> None:
+        """Whether there is anything to measure."""
+        painted = any(states.slices for states in self._work.tracker.states.values())
+        self._ui.measureButton.enabled = painted
+        if self._subject != self._work.subject:
+            self._ui.measureLabel.text = ""
+        self._ui.measureLabel.visible = bool(self._ui.measureLabel.text)
+
+    def update_current(self) -> None:
+        """Another slice is shown."""
+        current = self._work.current_slice() if self._subject == self._work.subject else None
+        if self._subject is not None and current is not None and current < len(self._positions_mm):
+            mark_position(self._subject, float(self._positions_mm[current]))
+
+    def _measure(self) -> None:
+        subject = self._work.subject
+        if subject is None:
+            raise InputError(_("Choose a volume and a segmentation"))
+        measured = measure_node(subject)
+        self._subject, self._positions_mm = subject, measured[0].positions_mm
+        texts = [_("{name}: {volume:.1f} ml").format(name=m.name, volume=m.volume_ml) for m in measured]
+        self._ui.measureLabel.text = "; ".join(texts)
+        table, chart = show_table(subject, measured), show_plot(subject, measured)
+        slicer.app.applicationLogic().GetSelectionNode().SetActiveTableID(table.GetID())
+        if slicer.util.mainWindow() is not None:
+            slicer.modules.plots.logic().ShowChartInLayout(chart)
+            slicer.app.applicationLogic().PropagateTableSelection()
+        self.update()
+        self.update_current()
