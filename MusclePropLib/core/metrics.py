@@ -92,15 +92,6 @@ def score(
     return Scores(slices=int(scored.sum()), **_overlap(pair), **_surfaces(pair), **_volumes(pair), **_curve(pair))
 
 
-def _bounding_box(first: np.ndarray, second: np.ndarray) -> tuple[slice, ...]:
-    """The box around two masks together, found slice by slice; a single voxel if both are empty."""
-    box = []
-    for a, b in zip(extents(first), extents(second), strict=True):
-        filled = np.flatnonzero(a | b)
-        box.append(slice(filled[0], filled[-1] + 1) if len(filled) else slice(0, 1))
-    return tuple(box)
-
-
 def slice_thickness(positions: np.ndarray, geometry: Geometry) -> np.ndarray:
     """Distance (slices,) mm between the midpoints to both neighbours: area times this, summed, is volume.
 
@@ -141,6 +132,15 @@ def _cropped_pair(
         thickness=slice_thickness(positions, geometry)[box[0]],
         pixel=geometry.spacing[1:],
     )
+
+
+def _bounding_box(first: np.ndarray, second: np.ndarray) -> tuple[slice, ...]:
+    """The box around two masks together, found slice by slice; a single voxel if both are empty."""
+    box = []
+    for a, b in zip(extents(first), extents(second), strict=True):
+        filled = np.flatnonzero(a | b)
+        box.append(slice(filled[0], filled[-1] + 1) if len(filled) else slice(0, 1))
+    return tuple(box)
 
 
 def _overlap(pair: _Pair) -> dict[str, float]:
