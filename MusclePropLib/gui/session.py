@@ -11,10 +11,11 @@ import numpy as np
 
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.gui.signal import Signal
+from MusclePropLib.jobs.job import Job, write_job
 from MusclePropLib.jobs.protocol import Event
 from MusclePropLib.jobs.runner import Runner
 from MusclePropLib.scene.annotations import Subject
-from MusclePropLib.scene.jobs import SceneJob, write_scene_job
+from MusclePropLib.scene.inputs import read_inputs
 from MusclePropLib.scene.preview import Preview, preview_strides
 from MusclePropLib.scene.results import accept
 
@@ -37,6 +38,15 @@ class Progress:
     fraction: float | None = None
     seconds_left: float | None = None
     estimate: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SceneJob:
+    """A written job and where its labels belong: label i + 1 is the segment `segment_ids[i]` of the subject."""
+
+    job: Job
+    subject: Subject
+    segment_ids: tuple[str, ...]
 
 
 class Session:
@@ -75,7 +85,9 @@ class Session:
 
     def start(self, subject: Subject, settings: Mapping[str, Any]) -> None:
         """Send the subject to the worker; a result that was not accepted is given up. Raises InputError."""
-        job = write_scene_job(subject, settings)
+        inputs = read_inputs(subject)
+        written = write_job(inputs.volume, inputs.annotations, settings)
+        job = SceneJob(written, subject, inputs.segment_ids)
         self.discard()
         self.job, self.failure, self.summary, self.progress = job, None, None, Progress()
         self._preview = Preview(subject, job.segment_ids, self._opacity, self._show_3d)
