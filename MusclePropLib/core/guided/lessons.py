@@ -127,5 +127,5 @@ def _others(rng: np.random.Generator, structure: Structure, stack: MuscleStack) 
         return None
     known = rng.choice(present, size=min(len(present), int(rng.integers(2, 5))), replace=False)
     fields = {int(t): signed_distance(union[t], stack.frame, int(t)) for t in known}
-    ways = flow.carried_both_ways(fields, len(stack.slices), stack.flows)
+    ways = flow.carried_both_ways(fields, len(stack.slices), flow.neighbour_flows(stack.images))
     return (ways[0] + ways[1]) / 2

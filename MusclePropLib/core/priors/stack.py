@@ -28,7 +28,7 @@ class MuscleStack:
     `between` (n,) is the share of the way from the known slice before to the one after; `gap` (n,) the distance to
     the nearest known slice in units of the window's side; `possible` (n,) is False where the muscle is known to be
     absent, there or from there on; `areas` (n,) are the expected ones in pixels, nan beyond the known slices.
-    `carried_ways` are the two one-sided flow stacks and `flows` what carried them.
+    `carried_ways` are the two one-sided flow stacks.
     """
 
     frame: CropFrame
@@ -40,7 +40,6 @@ class MuscleStack:
     possible: np.ndarray
     carried_ways: tuple[np.ndarray, np.ndarray]
     likelihood: np.ndarray
-    flows: tuple[np.ndarray, np.ndarray]
     areas: np.ndarray
     drafts: dict[str, np.ndarray] = field(default_factory=dict)
 
@@ -111,7 +110,6 @@ def build_stack(
         possible=np.isfinite(taper),
         carried_ways=(ways[0] - off, ways[1] - off),
         likelihood=appearance.likelihood_ratio(images, shapes),
-        flows=flows,
         areas=areas,
         drafts={name: with_areas(draft - off, areas, known_places) for name, draft in drafts.items()},
     )
