@@ -9,8 +9,8 @@ from slicer.i18n import tr as _
 
 CATEGORY = "MuscleProp"
 FILES = {
-    "SimulatedCalf.nrrd": "ef87e38198cc45977ff3356229033322b29303fc198d1b768973db1b828b8855",
-    "SimulatedCalf-annotations.seg.nrrd": "02d65ceb9f6050feebd4e2443f1686f12b2dad5df6a45433aa1f7d9bc56ce4cf",
+    "SimulatedCalf.nrrd": "bc239972b1d95965ea6a7083efc79719e8548aa2787033821de47574f1f403c4",
+    "SimulatedCalf-annotations.seg.nrrd": "37931fc7056cbcb986aed33cf6828682b0a322703ffd1fe0141cb0ab95f2f54b",
 }
 """Name and SHA-256; the volume first."""
 

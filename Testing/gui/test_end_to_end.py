@@ -14,7 +14,7 @@ STEP = 2  # every second voxel of the sample: enough to see something, quick eno
 
 @pytest.fixture
 def calf(app, requirements):
-    """The panel with the bundled sample, its annotations thinned out to three slices a muscle."""
+    """The panel with the bundled sample, with the slices that are drawn in it."""
     import slicer
     from driver import REPOSITORY, Driver
 
@@ -47,18 +47,19 @@ def test_draw_propagate_look_accept_undo(calf):
 
     names = ("GM", "GL", "SOL")
     before = {name: calf.array(name) for name in names}
-    calf.ui.timeLimitSlider.setValue(8)
+    calf.ui.timeLimitSlider.setValue(15)
     calf.work.go_to(int(np.flatnonzero(before["SOL"].any(axis=(1, 2)))[1]))
     calf.screenshot("panel-annotated")
     calf.click("propagateButton")
     calf.until(lambda: calf.session.preview_node_id, "the first preview", 180)
     calf.until(lambda: any(calf.session.progress.estimate.values()) or not calf.session.busy, "an estimate", 180)
-    calf.screenshot("panel-running", 980)
+    calf.screenshot("panel-running", 1000)
     calf.until(lambda: not calf.session.busy, "the result", 240)
     assert calf.session.summary is not None, calf.session.failure
     assert len(calf.session.summary["muscles"]) == 3
-    calf.screenshot("panel-result", 1060)
-    calf.click("nextSliceButton") if calf.ui.nextSliceButton.enabled else None
+    calf.screenshot("panel-result", 1080)
+    calf.click("nextSliceButton")
+    assert calf.work.current_slice() == calf.session.summary["next_slice"]
     calf.click("acceptButton")
     calf.settle()
     for name in names:
@@ -68,7 +69,8 @@ def test_draw_propagate_look_accept_undo(calf):
         filled = after[first : last + 1].any(axis=(1, 2))
         assert filled.mean() > 0.9, f"{name} has {filled.sum()} of {len(filled)} slices between its first and last"
         assert calf.drawn(name) == np.flatnonzero(drawn).tolist()
-    calf.screenshot("panel-accepted", 1060)
+    calf.click("measureButton")
+    calf.screenshot("panel-accepted", 1100)
     calf.ui.segmentEditor.undo()
     for name in names:
         np.testing.assert_array_equal(calf.array(name), before[name])

@@ -31,7 +31,9 @@ def known_properties(name):
     while name in API:
         known |= set(API[name]["properties"])
         name = API[name]["base"]
-    meta = getattr(QtWidgets, name).staticMetaObject
+    cls = getattr(QtWidgets, name)
+    widget = type(name, (cls,), {"paintEvent": lambda *_: None})()  # abstract ones can only be made so
+    meta = widget.metaObject()
     return known | {meta.property(i).name() for i in range(meta.propertyCount())}
 
 
