@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import mmap
 import os
 import shutil
 import tempfile
@@ -102,6 +103,16 @@ def read_job(folder: Path) -> tuple[Volume, Annotations, dict[str, Any]]:
     positions = None if head["positions"] is None else np.array(head["positions"], dtype=float)
     volume = Volume(array, geometry, positions, head["axis"], head["source"])
     return volume, load_annotations(folder / "annotations.npz"), head["settings"]
+
+
+def release_pages(volume: Volume) -> None:
+    """Let the system have the pages of a mapped volume back; they are read again from the file when needed.
+
+    Without it, a process that has looked at all of a volume once seems to need that much memory until it ends.
+    """
+    mapping = getattr(volume.array, "_mmap", None)
+    if mapping is not None and hasattr(mmap, "MADV_DONTNEED"):
+        mapping.madvise(mmap.MADV_DONTNEED)
 
 
 def write_result(folder: Path, labels: np.ndarray, summary: Mapping[str, Any]) -> None:

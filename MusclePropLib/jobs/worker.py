@@ -23,7 +23,8 @@ if __name__ == "__main__":  # the package's root takes the place of this folder,
 
 from MusclePropLib import __version__
 from MusclePropLib.core.errors import InputError
-from MusclePropLib.jobs.job import FOLDER_PREFIX, Job, read_job, write_array, write_result
+from MusclePropLib.core.volumes import Volume
+from MusclePropLib.jobs.job import FOLDER_PREFIX, Job, read_job, release_pages, write_array, write_result
 from MusclePropLib.jobs.protocol import Event, LineSplitter, failed, parse_request
 
 NO_ENGINE = "The computation cannot start because PyTorch or a part of MuscleProp could not be loaded in this Python."
@@ -152,7 +153,7 @@ class Worker:
             volume,
             annotations,
             settings,
-            on_event=_Teller(job, folder, self._events),
+            on_event=_Teller(job, folder, self._events, volume),
             control=lambda: self._inbox.asked(job),
             warm=self._warm,
         )
@@ -162,12 +163,13 @@ class Worker:
 
 
 class _Teller:
-    """`on_event` of one job: passes events on; arrays go through files."""
+    """`on_event` of one job: passes events on; arrays go through files. Between stages memory is given back."""
 
-    def __init__(self, job: str, folder: Path, events: Events) -> None:
+    def __init__(self, job: str, folder: Path, events: Events, volume: Volume) -> None:
         self._job = job
         self._folder = folder
         self._events = events
+        self._volume = volume
         self._previews = 0
 
     def __call__(self, message: Mapping[str, Any]) -> None:
@@ -178,6 +180,8 @@ class _Teller:
             write_array(self._folder / file, data.pop("labels"))
             data |= {"file": file, "step": self._previews}
             self._previews += 1
+        if name == "stage":
+            release_pages(self._volume)
         self._events.send(Event(name, self._job, data))
 
 

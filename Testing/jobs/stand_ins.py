@@ -38,7 +38,7 @@ def finish(runner):
 
 
 def until_event(runner, name):
-    """Poll until the event `name` comes."""
+    """Poll until the event `name` comes; what comes at the same time is lost."""
     return until(lambda: next((e for e in runner.poll() if e.name == name), None), f"the event {name}")
 
 

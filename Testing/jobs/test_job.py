@@ -3,6 +3,7 @@
 import os
 import time
 import tracemalloc
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -23,6 +24,7 @@ from MusclePropLib.jobs.job import (
     clean_left_overs,
     read_job,
     read_result,
+    release_pages,
     write_job,
     write_result,
 )
@@ -64,6 +66,26 @@ def test_no_second_copy_of_the_volume(tmp_path, monkeypatch):
         peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < stored.nbytes / 4
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="Linux")
+def test_pages_of_a_mapped_volume_are_given_back(tmp_path):
+    shape = (64, 512, 512)
+    volume = Volume(np.ones(shape, np.uint8), Geometry.from_spacing(shape, (1, 1, 1)))
+    annotations = Annotations(shape, [MuscleAnnotation("GM", {0: np.ones(shape[1:], bool)})])
+    with write_job(volume, annotations, {}, tmp_path) as job:
+        mapped, _, _ = read_job(job.folder)
+        before = _resident_mb()
+        assert mapped.array.sum() == mapped.array.size
+        assert _resident_mb() > before + 12
+        release_pages(mapped)
+        assert _resident_mb() < before + 4
+        assert mapped.array.sum() == mapped.array.size
+        del mapped
+
+
+def _resident_mb():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 def test_annotation_of_another_grid(tmp_path):

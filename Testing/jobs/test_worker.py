@@ -174,11 +174,11 @@ def test_program_that_does_not_exist(make_job):
 def test_dead_worker_is_one_failure_and_is_replaced(fresh_runner, make_job, death):
     with make_job("crash" if death == "crash" else "slow") as job, make_job() as other:
         fresh_runner.submit(job)
-        first = until_event(fresh_runner, "ready").data["pid"]
         if death == "killed":
             until_event(fresh_runner, "progress")
-            os.kill(first, signal.SIGKILL)
+            os.kill(fresh_runner.ready.data["pid"], signal.SIGKILL)
         events = finish(fresh_runner)
+        first = fresh_runner.ready.data["pid"]
         assert [e.name for e in events if e.final] == ["failed"]
         assert "ended unexpectedly" in events[-1].data["message"]
         assert ("segment fault ahead" in events[-1].data["details"]) == (death == "crash")
