@@ -21,7 +21,7 @@ LEAST_TRUST = 0.3
 HOPELESS = 0.8
 """Error on the hidden slices from which on a candidate's score says nothing about it."""
 
-TELLING = 0.75
+TELLING = 0.85
 """Share of pixels near a hidden border that grey levels must tell apart before a random walk is worth its time."""
 
 PLAIN = 0.95

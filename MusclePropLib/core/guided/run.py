@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import mmap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -26,7 +27,7 @@ from MusclePropLib.core.priors.stack import build_stack
 from MusclePropLib.core.progress import Progress
 from MusclePropLib.core.volumes import Volume
 
-WORKING_SPACING = 0.5
+WORKING_SPACING = 1.0
 """Slices closer together (mm) are worked on only every so often, and interpolated between."""
 
 STEPS, WARM_STEPS = 20, 10
@@ -93,6 +94,8 @@ class Run:
                     task.others = others_distance(work, self.works, task)
             self._choose()
             self._preview()
+
+        _let_go(self.volume.array)
 
     def network(self) -> None:
         """The network's correction: first as pretrained, then fine-tuned on the drawn slices while there is time."""
@@ -186,6 +189,15 @@ def working_slices(positions: np.ndarray, known: Sequence[int]) -> np.ndarray:
 
 def _all_known(annotations: Annotations) -> list[int]:
     return sorted({t for m in annotations.muscles for t in [*m.drawn, *m.absent]})
+
+
+def _let_go(array: np.ndarray) -> None:
+    """Tell the system that a memory-mapped volume is not needed for now; from here on only crops are worked on."""
+    base = array
+    while base is not None and not isinstance(base, mmap.mmap):
+        base = getattr(base, "base", None)
+    if base is not None and hasattr(base, "madvise"):
+        base.madvise(mmap.MADV_DONTNEED)
 
 
 def _fingerprint(array: np.ndarray) -> str:
