@@ -60,6 +60,7 @@ class PipeChannel:
     def __init__(self, command: Sequence[str] | None = None) -> None:
         self._command = list(command or worker_command())
         self._worker: _Worker | None = None
+        self._ending: threading.Thread | None = None
 
     @property
     def pid(self) -> int | None:
@@ -93,21 +94,19 @@ class PipeChannel:
     def end(self) -> None:
         """Close stdin and see to the rest in a thread."""
         if self._worker is not None:
-            threading.Thread(target=self._worker.end, args=(False,), daemon=True).start()
+            self._ending = _start(self._worker.end, False)
 
     def kill(self) -> None:
         """SIGTERM to the process group and SIGKILL after a grace; on Windows taskkill of the process tree."""
         if self._worker is not None:
-            threading.Thread(target=self._worker.end, args=(True,), daemon=True).start()
+            self._ending = _start(self._worker.end, True)
 
     def wait(self, seconds: float) -> bool:
-        """Block until the worker has ended, at most `seconds`; for programs that are about to end themselves."""
-        try:
-            if self._worker is not None:
-                self._worker.process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            return False
-        return True
+        """Block, at most `seconds`, until a worker that was ended or killed is gone; for programs about to end."""
+        if self._ending is None:
+            return True
+        self._ending.join(seconds)
+        return not self._ending.is_alive()
 
 
 class _Worker:
@@ -128,11 +127,12 @@ class _Worker:
             _start(_pump, self.process.stdout, self.output.put),
             _start(_pump, self.process.stderr, self._keep_newest_errors),
         ]
+        self._ending = threading.Lock()
         self._found_dead: float | None = None
 
     def alive(self) -> bool:
         """A dead worker counts as alive while its output is on the way; half a second if a child holds the pipes."""
-        if self.process.poll() is None or not self.output.empty():
+        if not self._exited() or not self.output.empty():
             return True
         now = time.monotonic()
         self._found_dead = self._found_dead or now
@@ -142,14 +142,36 @@ class _Worker:
         """Grace, then force; the group is signalled even if the worker itself is dead, for its children may live."""
         with suppress(OSError):
             self.process.stdin.close()
-        if at_once:
-            _signal_group(self.process, force=False)
-        with suppress(subprocess.TimeoutExpired):
-            self.process.wait(KILL_GRACE)
-        _signal_group(self.process, force=True)
-        self.process.wait()
+        with self._ending:
+            if at_once:
+                self._signal_group(force=False)
+            deadline = time.monotonic() + KILL_GRACE
+            while not self._exited() and time.monotonic() < deadline:
+                time.sleep(0.02)
+            self._signal_group(force=True)
+            self.process.wait()
         while self._readers[0].is_alive() and _take(self.output):  # one that waits for room would wait for ever
             self._readers[0].join(0.1)
+
+    def _exited(self) -> bool:
+        """Whether the process has ended. It is not collected if that can be helped: its id, which is also its group's,
+        must not pass to another process before the group is signalled."""
+        if self.process.returncode is not None or not hasattr(os, "waitid"):
+            return self.process.poll() is not None
+        try:
+            return os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        except ChildProcessError:  # collected just now
+            return True
+
+    def _signal_group(self, force: bool) -> None:
+        if self.process.returncode is not None:
+            return
+        if os.name == "nt":
+            tree = ["taskkill", "/T", "/F", "/PID", str(self.process.pid)]
+            subprocess.run(tree, check=False, capture_output=True)
+            return
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGKILL if force else signal.SIGTERM)
 
     def _keep_newest_errors(self, chunk: bytes) -> None:
         if self.errors.full():
@@ -176,13 +198,3 @@ def _take(waiting: queue.Queue[bytes]) -> bytes:
         while len(chunks) < WAITING_CHUNKS:
             chunks.append(waiting.get_nowait())
     return b"".join(chunks)
-
-
-def _signal_group(process: subprocess.Popen[bytes], force: bool) -> None:
-    if os.name == "nt":
-        if process.poll() is None:
-            tree = ["taskkill", "/T", "/F", "/PID", str(process.pid)]
-            subprocess.run(tree, check=False, capture_output=True)
-        return
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL if force else signal.SIGTERM)

@@ -202,6 +202,35 @@ def test_deaf_worker_and_its_child_are_killed(make_job):
 
 
 @posix
+def test_a_dead_workers_id_is_not_signalled_once_it_may_be_anothers(monkeypatch):
+    """Ending a worker twice, as a restart does, must not reach whatever process has got its id meanwhile."""
+    channel = PipeChannel([sys.executable, "-c", "pass"])
+    channel.start()
+    until(lambda: not channel.alive(), "the end of the program")
+    channel.kill()
+    assert channel.wait(10.0)
+    signalled = []
+    monkeypatch.setattr(os, "killpg", lambda *args: signalled.append(args))
+    channel.kill()
+    channel.end()
+    assert channel.wait(10.0)
+    assert signalled == []
+
+
+@posix
+def test_children_of_a_dead_worker_are_ended():
+    """They are in its group, whose id stays taken until the group has been signalled."""
+    code = "import subprocess, sys; p = subprocess.Popen(['sleep', '600'], stdout=2); print(p.pid, flush=True)"
+    channel = PipeChannel([sys.executable, "-c", code])
+    channel.start()
+    child = int(until(channel.read, "the child's id"))
+    until(lambda: not channel.alive(), "the end of the program")
+    assert running(child)
+    channel.kill()
+    until(lambda: not running(child), "the end of the child")
+
+
+@posix
 def test_close_ends_the_worker_in_the_middle_of_computing(make_job):
     channel = PipeChannel(STAND_IN)
     runner = Runner(channel)
