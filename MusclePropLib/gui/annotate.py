@@ -121,8 +121,8 @@ class AnnotateSection:
             editor.setSourceVolumeNode(volume)
 
     def _go(self, segment_id: str, slice_index: int) -> None:
+        self._ui.segmentEditor.setCurrentSegmentID(segment_id)  # first, for it may go to the segment's middle
         self._work.go_to(slice_index)
-        self._ui.segmentEditor.setCurrentSegmentID(segment_id)
 
     def _tell(self, row: int, slice_index: int) -> str:
         segment_id = self.strip.content.ids[row]

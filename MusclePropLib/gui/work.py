@@ -59,16 +59,15 @@ class Work:
         return self.tracker.subject
 
     def refresh(self) -> None:
-        """Bring everything up to date with choices and scene."""
-        self.problem = ""
+        """Bring everything up to date with choices and scene; what is wrong with them becomes `problem`."""
+        self.problem, self.slices = "", 0
+        subject = self._chosen_subject()
+        if subject != self.tracker.subject:
+            self._begin_with(subject)
         try:
-            subject = self._chosen_subject()
-            if subject != self.tracker.subject:
-                self._begin_with(subject)
             self.tracker.refresh()
         except InputError as fault:
-            self.tracker.follow(None)
-            self.problem = str(fault)
+            self.problem = self.problem or str(fault)
         self.changed.emit()
 
     def missing(self) -> str:
@@ -114,27 +113,25 @@ class Work:
 
     def current_slice(self) -> int | None:
         """The slice that the slice view shows."""
-        nodes = self.subject.nodes() if self.subject else None
-        return current_slice(nodes[0], self.subject.axis) if nodes else None
+        volume = self._sound_volume()
+        return current_slice(volume, self.subject.axis) if volume else None
 
     def go_to(self, slice_index: int) -> None:
         """Show a slice."""
-        nodes = self.subject.nodes() if self.subject else None
-        if nodes:
-            go_to_slice(nodes[0], self.subject.axis, slice_index)
+        volume = self._sound_volume()
+        if volume:
+            go_to_slice(volume, self.subject.axis, slice_index)
 
     def next_slice(self) -> int | None:
         """Where the next contour would help most, as the last propagation says."""
-        summary = self.session.summary
-        return summary.get("next_slice") if summary else None
+        return self.session.summary.get("next_slice") if self._has_summary() else None
 
     def confidence(self, segment_id: str) -> tuple[float, ...] | None:
         """Expected Dice of every slice of the segment, from the last propagation of this subject."""
-        session = self.session
-        if not session.summary or session.job.subject != self.subject or segment_id not in session.job.segment_ids:
+        if not self._has_summary() or segment_id not in self.session.job.segment_ids:
             return None
-        values = session.summary.get("confidence")
-        return values and tuple(float(v or 0) for v in values[session.job.segment_ids.index(segment_id)])
+        values = self.session.summary.get("confidence")
+        return values and tuple(float(v or 0) for v in values[self.session.job.segment_ids.index(segment_id)])
 
     def mark_absent(self, to_the_end: bool = False) -> None:
         """The current muscle does not exist on the shown slice, or from there to the end. Raises InputError."""
@@ -182,24 +179,35 @@ class Work:
             raise InputError(_("No slice view shows a slice of the volume; click in the strip to go to one"))
         return segment_id, slice_index
 
+    def _sound_volume(self) -> slicer.vtkMRMLScalarVolumeNode | None:
+        """The volume, if it has slices to speak of."""
+        nodes = self.subject.nodes() if self.subject and self.slices else None
+        return nodes[0] if nodes else None
+
+    def _has_summary(self) -> bool:
+        """Whether the last propagation was of what is being annotated."""
+        return self.session.summary is not None and self.session.job.subject == self.subject
+
     def _begin_with(self, subject: Subject | None) -> None:
-        nodes = subject.nodes() if subject else None
-        if nodes:
-            use_grid_of(*nodes)
+        if subject is not None and not self.problem:
+            use_grid_of(*subject.nodes())
         self.tracker.follow(subject)
         self._sent = None
 
     def _chosen_subject(self) -> Subject | None:
+        """Volume, segmentation and axis; also when there is a `problem`, so that its end is noticed."""
         choices = self.choices
         if choices is None or not _in_scene(choices.volume) or not _in_scene(choices.segmentation):
-            self.slices = 0
             return None
-        check_source_volume(choices.volume)
         axis = choices.fixed_axis
-        if axis is None:
-            axis = propagation_axis(choices.volume, choices.segmentation)
-        self.slices = volume_geometry(choices.volume).shape[axis]
-        return Subject(choices.volume.GetID(), choices.segmentation.GetID(), axis)
+        try:
+            check_source_volume(choices.volume)
+            if axis is None:
+                axis = propagation_axis(choices.volume, choices.segmentation)
+            self.slices = volume_geometry(choices.volume).shape[axis]
+        except InputError as fault:
+            self.problem = str(fault)
+        return Subject(choices.volume.GetID(), choices.segmentation.GetID(), axis or 0)
 
 
 def _in_scene(node: slicer.vtkMRMLNode | None) -> bool:

@@ -99,21 +99,23 @@ class AnnotationTracker:
             self._observe(segmentation, *(getattr(slicer.vtkSegmentation, event) for event in EVENTS))
             if display is not None:  # segments that are shown or hidden
                 self._observe(display, vtk.vtkCommand.ModifiedEvent)
+            for node in nodes:
+                self._observe(node, slicer.vtkMRMLTransformableNode.TransformModifiedEvent)
 
     def refresh(self) -> bool:
         """Read all states anew and write what changed into the tags; True if there was a change.
 
-        Raises InputError if a segment does not lie on the volume's grid.
+        Raises InputError, and knows no states, if a segment does not lie on the volume's grid.
         """
         nodes = self.subject.nodes() if self.subject else None
+        before, self.states = self.states, {}
         voxels = self._voxels(*nodes) if nodes else {}
         states = {i: read_states(nodes[1].GetSegmentation().GetSegment(i), v) for i, v in voxels.items()}
-        states = _without_overpainted(states, self.states)
-        changed, self.states = states != self.states, states
-        if changed:
-            for segment_id, its in states.items():
+        self.states = _without_overpainted(states, before)
+        if self.states != before:
+            for segment_id, its in self.states.items():
                 write_states(nodes[1].GetSegmentation().GetSegment(segment_id), voxels[segment_id], its)
-        return changed
+        return self.states != before
 
     def mark_absent(self, segment_id: str, slices: Collection[int]) -> None:
         """The expert says that the muscle does not exist on these slices, of which the drawn ones are left out."""

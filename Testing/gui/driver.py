@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -102,13 +103,16 @@ class Driver:
         self.until(lambda: not self.session.busy, "the job ends")
 
     def screenshot(self, name: str, height: int = 940) -> None:
-        """For people to look at; they are part of the repository."""
-        SCREENSHOTS.mkdir(exist_ok=True)
+        """For people to look at; with MUSCLEPROP_SCREENSHOTS set, those in the repository are made anew."""
         self.widget._real.resize(430, height)
         self.widget._real.show()
         for _ in range(5):
             self.qt_events()
-        assert self.widget._real.grab().save(str(SCREENSHOTS / f"{name}.png"))
+        picture = self.widget._real.grab()
+        assert not picture.isNull()
+        if os.environ.get("MUSCLEPROP_SCREENSHOTS"):
+            SCREENSHOTS.mkdir(exist_ok=True)
+            picture.save(str(SCREENSHOTS / f"{name}.png"))
 
     def close(self) -> None:
         self.panel.close()

@@ -1,7 +1,7 @@
 """Nothing is stood in for but Slicer's window: real scene, real widgets, the real worker with its network.
 
-Draw on the simulated calf, propagate, watch previews come, accept, undo. The pictures of the panel on the way go to
-Testing/screenshots.
+Draw on the simulated calf, propagate, watch previews come, accept, undo. MUSCLEPROP_SCREENSHOTS=1 renews the pictures
+of the panel in Testing/screenshots on the way.
 """
 
 import sys

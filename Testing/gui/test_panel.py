@@ -176,12 +176,12 @@ def test_volume_that_cannot_be_worked_on_says_why(drawn):
 
     bend = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLBSplineTransformNode", "warp")
     drawn.volume.SetAndObserveTransformNodeID(bend.GetID())
-    drawn.work.refresh()
+    drawn.settle()
     assert "non-linear transform 'warp'" in drawn.ui.problemLabel.text
     assert shown(drawn, "problemLabel") and not drawn.ui.propagateButton.enabled
     assert drawn.ui.propagateButton.toolTip == drawn.ui.problemLabel.text
     drawn.volume.SetAndObserveTransformNodeID(None)
-    drawn.work.refresh()
+    drawn.settle()
     assert not shown(drawn, "problemLabel") and drawn.ui.propagateButton.enabled
 
 

@@ -28,6 +28,7 @@ def module(app, requirements, monkeypatch):
     widget.enter()
     yield widget
     widget.cleanup()
+    widget.panel.session._runner._channel.wait(10)
 
 
 @pytest.fixture
@@ -179,6 +180,19 @@ def test_observers_go_with_the_panel(module, drawn):
     slicer.mrmlScene.RemoveNode(volume)
     wait(module, lambda: not panel._quiet.active)
     assert not heard
+
+
+def test_reload_forgets_the_package(module, monkeypatch):
+    """Slicer loads the module's file anew, but of a package beside it it would keep the old code."""
+    import slicer
+
+    reloaded = []
+    monkeypatch.setattr(slicer.util, "reloadScriptedModule", reloaded.append)
+    package = {name: m for name, m in sys.modules.items() if name.split(".")[0] == "MusclePropLib"}
+    module.onReload()
+    left = [name for name in sys.modules if name.split(".")[0] == "MusclePropLib"]
+    sys.modules.update(package)  # the other tests go on with what they have
+    assert reloaded == ["MuscleProp"] and not left
 
 
 def test_module_registers_without_importing_the_package(app):
