@@ -28,6 +28,10 @@ PLAIN = 0.95
 """The same share on the slices that the grey levels were learnt from, from which on they can be relied upon."""
 
 
+LARGEST_FACTOR = 1.5
+"""How far a walk that nothing else vouches for may be from the expected room."""
+
+
 @dataclass
 class MuscleWork:
     """State of one muscle; `candidates` maps names to logits (n, rows, columns) on the places of `stack`."""
@@ -75,6 +79,12 @@ class MuscleWork:
                 task.fields[name] = draft_logits(task.stack.drafts[name][task.place])
             self.score(name)
 
+    def fills(self, name: str) -> bool:
+        """Whether a candidate takes about the room that the drawn areas lead to expect."""
+        inside = np.isfinite(self.stack.areas)
+        share = self.areas(name)[inside].sum() / max(self.stack.areas[inside].sum(), 1.0)
+        return bool(1 / LARGEST_FACTOR < share < LARGEST_FACTOR)
+
     def plain(self) -> bool:
         """Whether grey levels alone tell the muscle's inside from its outside on the drawn slices themselves."""
         told = [self.stack.told_apart(place, distance) for place, distance in self.stack.known.items()]
@@ -109,7 +119,7 @@ class MuscleWork:
             self.chosen = NETWORK
         elif telling:
             self.chosen = best({name: 1 - self.estimate(name) for name in self.trusts})
-        elif WALKED in self.candidates and self.plain():
+        elif WALKED in self.candidates and self.plain() and self.fills(WALKED):
             self.chosen = WALKED
         else:
             self.chosen = NETWORK if NETWORK in self.candidates else CARRIED
