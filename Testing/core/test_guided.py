@@ -17,6 +17,7 @@ from MusclePropLib.core.guided.finetune import FineTuner, correction_loss
 from MusclePropLib.core.guided.hidden import hidden_tasks, reach
 from MusclePropLib.core.guided.inputs import CHANNELS, CLIP_SLICES, corrected, guided_config, make_clip, thinned
 from MusclePropLib.core.guided.lessons import Lessons, simulated_clip
+from MusclePropLib.core.guided.muscle import NETWORK, MuscleWork
 from MusclePropLib.core.guided.pretrain import Recipe, pretrain
 from MusclePropLib.core.network import Network, NetworkConfig
 from MusclePropLib.core.priors.area import expected_areas
@@ -218,3 +219,17 @@ def test_neighbours_that_claim_the_same_room_both_keep_their_area():
     for label in (1, 2):
         assert (plain == label).sum() < 0.9 * wanted
         assert (fair == label).sum() == pytest.approx(wanted, rel=0.03)
+
+
+def test_a_candidate_that_loses_the_muscle_is_not_chosen():
+    image, mask = tube()
+    drawn = {t: mask[t] for t in (0, 6, 12)}
+    whole = build_stack(image, np.arange(13.0), (0.5, 0.5), drawn, frozenset(), np.arange(13))
+    work = MuscleWork(0, MuscleAnnotation("SOL", drawn), whole, np.arange(13.0))
+    work.tasks = list(hidden_tasks(image, np.arange(13.0), (0.5, 0.5), drawn, frozenset(), np.arange(13)))
+    work.score_drafts()
+    perfect_when_hidden = [task.truth for task in work.tasks]
+    work.add_network(np.full_like(whole.images, -20.0), perfect_when_hidden)
+    work.choose()
+    assert work.estimate(NETWORK) > max(work.estimate(name) for name in whole.drafts)
+    assert work.chosen != NETWORK

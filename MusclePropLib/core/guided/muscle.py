@@ -29,7 +29,7 @@ PLAIN = 0.95
 
 
 LARGEST_FACTOR = 1.5
-"""How far a walk that nothing else vouches for may be from the expected room."""
+"""How far a candidate's room may be from the expected one: a walk or a network may lose a muscle altogether."""
 
 
 @dataclass
@@ -55,7 +55,7 @@ class MuscleWork:
     @property
     def draft(self) -> str:
         """The most trusted of the drafts, which is what the network corrects."""
-        drafts = [name for name in self.stack.drafts if name in self.trusts]
+        drafts = [name for name in self.stack.drafts if name in self.trusts and self.fills(name)]
         return best({name: 1 - self.estimate(name) for name in drafts}) if drafts else CARRIED
 
     def score_drafts(self) -> None:
@@ -80,7 +80,9 @@ class MuscleWork:
             self.score(name)
 
     def fills(self, name: str) -> bool:
-        """Whether a candidate takes about the room that the drawn areas lead to expect."""
+        """Whether a candidate takes about the room that the drawn areas lead to expect; drafts made to fill it do."""
+        if name in (CARRIED, INTERPOLATED, MEAN):
+            return True
         inside = np.isfinite(self.stack.areas)
         share = self.areas(name)[inside].sum() / max(self.stack.areas[inside].sum(), 1.0)
         return bool(1 / LARGEST_FACTOR < share < LARGEST_FACTOR)
@@ -118,7 +120,7 @@ class MuscleWork:
         if insist_on_network and NETWORK in self.candidates:
             self.chosen = NETWORK
         elif telling:
-            self.chosen = best({name: 1 - self.estimate(name) for name in self.trusts})
+            self.chosen = best({name: 1 - self.estimate(name) for name in self.trusts if self.fills(name)})
         elif WALKED in self.candidates and self.plain() and self.fills(WALKED):
             self.chosen = WALKED
         else:
