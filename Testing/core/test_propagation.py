@@ -19,7 +19,7 @@ UNTRAINED = Settings(weights="none", time_limit=600)
 @pytest.fixture(autouse=True)
 def few_steps(monkeypatch):
     """What is tested here holds after any number of fine-tuning steps."""
-    monkeypatch.setattr(run, "STEPS", 10)
+    monkeypatch.setattr(run, "STEPS", 15)
     monkeypatch.setattr(run, "WARM_STEPS", 5)
 
 

@@ -30,7 +30,7 @@ from MusclePropLib.core.volumes import Volume
 WORKING_SPACING = 1.0
 """Slices closer together (mm) are worked on only every so often, and interpolated between."""
 
-STEPS, WARM_STEPS = 20, 10
+STEPS, WARM_STEPS = 20, 5
 """Fine-tuning steps of each network: from the pretrained weights, and from the last round's networks."""
 
 FEW, LESSONS_FROM_COPIES = 2, 3

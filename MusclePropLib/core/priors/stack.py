@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -39,7 +40,6 @@ class MuscleStack:
     gap: np.ndarray
     possible: np.ndarray
     carried_ways: tuple[np.ndarray, np.ndarray]
-    likelihood: np.ndarray
     areas: np.ndarray
     drafts: dict[str, np.ndarray] = field(default_factory=dict)
 
@@ -47,6 +47,11 @@ class MuscleStack:
     def slices(self) -> np.ndarray:
         """Slice index of each place."""
         return self.frame.slices
+
+    @cached_property
+    def likelihood(self) -> np.ndarray:
+        """What grey levels alone say, (n, rows, columns); made when first asked for, after the first preview."""
+        return appearance.likelihood_ratio(self.images, self.known)
 
     def add_walk(self) -> None:
         """Add the random walk to the drafts; it takes longer than the others together."""
@@ -109,7 +114,6 @@ def build_stack(
         gap=nearest / (frame.step[0] * spacing[0] * images.shape[1]),
         possible=np.isfinite(taper),
         carried_ways=(ways[0] - off, ways[1] - off),
-        likelihood=appearance.likelihood_ratio(images, shapes),
         areas=areas,
         drafts={name: with_areas(draft - off, areas, known_places) for name, draft in drafts.items()},
     )
