@@ -77,12 +77,12 @@ def plant(root, path, text):
     """A package with a module that loads torch, one that loads that, one that does neither, and `text` at `path`."""
     core = root / PACKAGE / "core"
     core.mkdir(parents=True)
-    (core / "heavy.py").write_text("import torch")
-    (core / "middle.py").write_text("from MusclePropLib.core.heavy import x")
-    (core / "light.py").write_text("import numpy")
+    (core / "heavy.py").write_text("import torch", encoding="utf-8")
+    (core / "middle.py").write_text("from MusclePropLib.core.heavy import x", encoding="utf-8")
+    (core / "light.py").write_text("import numpy", encoding="utf-8")
     target = root / PACKAGE / path
     target.parent.mkdir(exist_ok=True)
-    target.write_text(text)
+    target.write_text(text, encoding="utf-8")
     return root
 
 

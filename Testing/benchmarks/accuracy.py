@@ -49,7 +49,7 @@ def main():
                 store = Store(folder / f"{title.split()[0].lower()}-{layout}.json", environment(), keep=True)
                 rows = measured(cases, plan, store, f"{title}, {layout}")
                 page.append(f"# {title}, layout {layout}\n\n{markdown(rows)}")
-    (HERE / "accuracy.md").write_text("\n".join(page))
+    (HERE / "accuracy.md").write_text("\n".join(page), encoding="utf-8")
 
 
 def sources(args, folder):

@@ -62,7 +62,7 @@ def main():
         "seconds": round(seconds, 1),
         "stages": summary["seconds"],
     }
-    FILE.write_text(json.dumps(report, indent=2) + "\n")
+    FILE.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(report, indent=2))
 
 

@@ -35,12 +35,12 @@ spent = resource.getrusage(resource.RUSAGE_SELF)
 children = resource.getrusage(resource.RUSAGE_CHILDREN)
 def peak_mb():
     try:  # ru_maxrss starts at what the parent process had
-        return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1e3
+        return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text(encoding="utf-8"))[1]) / 1e3
     except OSError:
         return spent.ru_maxrss / 1e3
 used = sum(u.ru_utime + u.ru_stime for u in (spent, children))
 Path({result!r}).write_text(json.dumps(dict(
-    status=status, seconds=time.monotonic() - began, processor_seconds=used, peak_mb=peak_mb())))
+    status=status, seconds=time.monotonic() - began, processor_seconds=used, peak_mb=peak_mb())), encoding="utf-8")
 """
 
 
@@ -83,7 +83,7 @@ def timed(argv):
         code = TIMED.format(argv=[str(a) for a in argv], result=str(result))
         root = Path(__file__).resolve().parents[2]
         subprocess.run([sys.executable, "-c", code], check=True, cwd=root, stdout=subprocess.DEVNULL)
-        return json.loads(result.read_text())
+        return json.loads(result.read_text(encoding="utf-8"))
 
 
 def working():

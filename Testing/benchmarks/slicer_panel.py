@@ -40,7 +40,7 @@ def start(shape=SHAPE, command=None, name="calf"):
     from MusclePropLib.jobs.channel import worker_command
 
     requirements = Path(tempfile.mkdtemp()) / "requirements.txt"
-    requirements.write_text("")
+    requirements.write_text("", encoding="utf-8")
     return Driver(requirements, command or worker_command(sys.executable), shape, name)
 
 
@@ -170,7 +170,7 @@ class Peak:
 def memory() -> int:
     """Anonymous resident memory in bytes (Linux), else the peak that the system knows."""
     try:
-        lines = Path("/proc/self/status").read_text().splitlines()
+        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
         return 1024 * int(next(line for line in lines if line.startswith("RssAnon")).split()[1])
     except (OSError, StopIteration):
         return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -51,7 +51,7 @@ def main():
         "after_one_more_slice": second,
         "peak_memory_mb": round(memory.peak_mb),
     }
-    FILE.write_text(json.dumps(report, indent=2) + "\n")
+    FILE.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(report, indent=2))
 
 

@@ -17,7 +17,7 @@ def recordings(tmp_path):
     write_case(folder, "fault")
     write_case(folder, "leg-02")
     image, _ = write_case(folder, "leg-03")
-    image.write_text("damaged")
+    image.write_text("damaged", encoding="utf-8")
     write_case(folder, "leg-04")
     (folder / "leg-05-annotations.seg.nrrd").write_bytes((folder / "leg-04-annotations.seg.nrrd").read_bytes())
     return folder
@@ -36,7 +36,7 @@ def test_one_bad_case_does_not_stop_the_rest(recordings, capsys):
     assert len({cases[name]["pid"] for name in done}) == 1, "one warm worker for all"
     out = recordings.parent / "out"
     assert all((out / f"{name}-muscles.seg.nrrd").exists() for name in done)
-    rows = list(csv.DictReader((out / "summary.csv").open()))
+    rows = list(csv.DictReader((out / "summary.csv").open(encoding="utf-8")))
     assert [(r["case"], r["muscle"]) for r in rows if r["status"] == "done"][:2] == [(done[0], "GM"), (done[0], "GL")]
     assert rows[0]["drawn_slices"] == "0 5"
     failed = {r["case"]: r["message"] for r in rows if r["status"] == "failed"}

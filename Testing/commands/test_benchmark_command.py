@@ -35,9 +35,9 @@ def benchmark(cases, *more):
 def test_results_table_and_picture(cases, capsys):
     output, status = benchmark(cases)
     assert status == 0
-    results = json.loads((output / "results.json").read_text(), parse_constant=pytest.fail)
+    results = json.loads((output / "results.json").read_text(encoding="utf-8"), parse_constant=pytest.fail)
     assert len(results["rows"]) == 2 * 2 * 3 and results["environment"]["processors"]
-    page = (output / "results.md").read_text()
+    page = (output / "results.md").read_text(encoding="utf-8")
     assert "Signed-distance interpolation" in page and page in capsys.readouterr().out
     assert (output / "results.png").read_bytes()[:4] == b"\x89PNG"
 
@@ -50,13 +50,13 @@ def test_a_failing_method_ends_in_a_sentence_and_the_rest_is_there(cases, monkey
     output, status = benchmark(cases)
     assert status == 1
     assert "muscleprop: 4 of 12 runs failed" in capsys.readouterr().err
-    page = (output / "results.md").read_text()
+    page = (output / "results.md").read_text(encoding="utf-8")
     assert "MemoryError: too large" in page and "Nearest slice copied | 2 |" in page
 
 
 def test_options_reach_the_method(cases, capsys):
     output, status = benchmark(cases, "--methods", "flow", "--set", "flow.carry=distances")
-    rows = json.loads((output / "results.json").read_text())["rows"]
+    rows = json.loads((output / "results.json").read_text(encoding="utf-8"))["rows"]
     assert status == 0 and rows[0]["options"] == {"carry": "distances"}
     assert benchmark(cases, "--methods", "flow", "--set", "flow.no_such_thing=1")[1] == 1
     assert "no_such_thing" in capsys.readouterr().err

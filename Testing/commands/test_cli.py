@@ -51,7 +51,7 @@ def missing_image(image, drawn):
 
 
 def text_for_image(image, drawn):
-    image.write_text("patient list")
+    image.write_text("patient list", encoding="utf-8")
     return image, ""
 
 

@@ -39,7 +39,7 @@ def refused(capsys, *arguments):
 
 def test_curves(result, tmp_path):
     assert export(result[2], "-o", tmp_path / "curves.csv", "--image", result[0]) == 0
-    rows = list(csv.DictReader(io.StringIO((tmp_path / "curves.csv").read_text())))
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "curves.csv").read_text(encoding="utf-8"))))
     assert {row["muscle"] for row in rows} == {"GM", "GL"}
     assert all(float(row["acsa_cm2"]) > 0 for row in rows)
 

@@ -73,7 +73,7 @@ def test_json_and_report(tmp_path, capsys):
     assert told["muscles"][0]["drawn_slices"] == [0, 5]
     assert {"read", "prior", "write", "total"} <= told["seconds"].keys()
     assert told["peak_memory_mb"]["worker"] == 1.0
-    assert json.loads((report / "summary.json").read_text())["output"] == str(out)
+    assert json.loads((report / "summary.json").read_text(encoding="utf-8"))["output"] == str(out)
     assert (report / "montage.png").read_bytes().startswith(b"\x89PNG")
 
 

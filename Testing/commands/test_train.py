@@ -35,7 +35,7 @@ def test_train_writes_weights_and_says_how_good_they_are(cohort, tmp_path, capsy
     printed = json.loads(capsys.readouterr().out)
     assert printed["steps"] == 2 and len(printed["test_dice"]) == 1
     assert load_weights(weights).metadata["labels"] == ["GM"]
-    scores = json.loads((tmp_path / "calf.run" / "test.json").read_text())
+    scores = json.loads((tmp_path / "calf.run" / "test.json").read_text(encoding="utf-8"))
     assert {"dice", "hd95_mm"} <= set(next(iter(scores.values()))["GM"])
     assert cli.main(["train", str(cohort), "-o", str(weights), "--labels", "GM", *QUICK]) == 2
     assert "--resume" in capsys.readouterr().err

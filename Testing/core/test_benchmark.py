@@ -133,7 +133,7 @@ def test_a_damaged_case_does_not_stop_the_others(measured, folder):
 
 def test_a_file_that_is_no_result_is_refused(tmp_path):
     path = tmp_path / "results.json"
-    path.write_text('{"rows": [{}]}')
+    path.write_text('{"rows": [{}]}', encoding="utf-8")
     with pytest.raises(InputError, match=r"results\.json: not the results"):
         Store(path, {})
 

@@ -43,12 +43,12 @@ def test_layouts(tmp_path, image, labels, name, subject):
 
 def test_a_list_decides(tmp_path):
     touch(tmp_path, "one.nrrd", "one.seg.nrrd", "two.nrrd", "drawn-by-anna.nrrd")
-    (tmp_path / "cases.csv").write_text("image,labels,subject\ntwo.nrrd,drawn-by-anna.nrrd,Anna\n")
+    (tmp_path / "cases.csv").write_text("image,labels,subject\ntwo.nrrd,drawn-by-anna.nrrd,Anna\n", encoding="utf-8")
     assert pairs(tmp_path) == {"two": ("Anna", "two.nrrd", "drawn-by-anna.nrrd")}
 
 
 def test_a_list_with_a_missing_file_names_line_and_file(tmp_path):
-    (tmp_path / "cases.csv").write_text("image,labels\ngone.nrrd,gone-too.nrrd\n")
+    (tmp_path / "cases.csv").write_text("image,labels\ngone.nrrd,gone-too.nrrd\n", encoding="utf-8")
     with pytest.raises(InputError, match=r"line 2.*gone\.nrrd"):
         find_cases(tmp_path)
 

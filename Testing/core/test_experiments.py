@@ -32,9 +32,9 @@ def test_a_run_writes_its_report_and_is_not_repeated(cases, tmp_path, monkeypatc
     base, stages = replace(TINY, steps=2), []
     results = run_experiment(PLAN, cases, tmp_path, base, (0, 1), stages.append)
     text = write_report(tmp_path, "tiny", PLAN, results, {"seeds": 2})
-    assert "| half, from GL |" in text and (tmp_path / "tiny.md").read_text() == text
+    assert "| half, from GL |" in text and (tmp_path / "tiny.md").read_text(encoding="utf-8") == text
     assert (tmp_path / "tiny.png").stat().st_size > 1000
-    found = json.loads((tmp_path / "tiny.json").read_text())
+    found = json.loads((tmp_path / "tiny.json").read_text(encoding="utf-8"))
     assert [len(row["by_seed"]["dice"]) for row in found["rows"]] == [2, 2]
     assert next(e["text"] for e in stages if e["event"] == "stage") == "run 1 of 4: half, seed 0"
     assert len(list((tmp_path / "runs").glob("GL_*.safetensors"))) == 2

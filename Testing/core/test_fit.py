@@ -27,7 +27,7 @@ def train(cases, weights, settings=TINY, **options):
 
 
 def curves(weights):
-    with (run_folder(weights) / "curves.csv").open(newline="") as file:
+    with (run_folder(weights) / "curves.csv").open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 

@@ -43,7 +43,7 @@ def test_a_hang_ends_with_all_it_started(tmp_path):
         call("hangs", limit=5.0, path=np.array(str(path)))
     if not path.exists():
         pytest.skip("the machine is too busy to have started anything within the limit")
-    grandchild = int(path.read_text())
+    grandchild = int(path.read_text(encoding="utf-8"))
     assert within(5, lambda: not running(grandchild))
 
 
@@ -67,7 +67,7 @@ def test_nothing_goes_on_when_the_benchmark_is_killed(tmp_path):
     time.sleep(0.5)
     benchmark.kill()
     benchmark.wait()
-    assert within(30, lambda: not running(int(path.read_text())))
+    assert within(30, lambda: not running(int(path.read_text(encoding="utf-8"))))
 
 
 def within(seconds, condition):

@@ -194,6 +194,6 @@ def test_command_refuses_nonsense(tmp_path, more):
 
 
 def test_command_names_a_folder_that_cannot_be_made(tmp_path):
-    (tmp_path / "file").write_text("")
+    (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(InputError, match="file"):
         phantom.run(arguments(tmp_path / "file" / "inside"))

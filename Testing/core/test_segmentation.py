@@ -184,7 +184,7 @@ def test_what_is_not_a_label_map(tmp_path, array, words):
 
 def test_missing_file_and_no_image(tmp_path):
     assert "no such file" in fault(read_segmentation, tmp_path / "a.seg.nrrd")
-    (tmp_path / "b.seg.nrrd").write_text("nonsense")
+    (tmp_path / "b.seg.nrrd").write_text("nonsense", encoding="utf-8")
     assert "not an image" in fault(read_segmentation, tmp_path / "b.seg.nrrd")
 
 

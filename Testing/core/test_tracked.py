@@ -183,7 +183,7 @@ def test_a_table_that_does_not_fit(tmp_path, content):
     write_volume(tmp_path / "image.nrrd", Volume(ARRAY, Geometry.from_spacing(ARRAY.shape, (1.2, 0.2, 0.1))))
     write_csv(tmp_path, poses(), rows=FRAMES - 1)
     if content:
-        (tmp_path / "frames.csv").write_text(content)
+        (tmp_path / "frames.csv").write_text(content, encoding="utf-8")
     with pytest.raises(InputError, match=r"frames\.csv"):
         read_volume(tmp_path / "image.nrrd")
 

@@ -89,7 +89,7 @@ def test_missing_file(tmp_path):
 
 
 def test_not_an_image(tmp_path):
-    (tmp_path / "letter.nrrd").write_text("Dear colleague")
+    (tmp_path / "letter.nrrd").write_text("Dear colleague", encoding="utf-8")
     assert "not an image" in fault(tmp_path / "letter.nrrd")
 
 

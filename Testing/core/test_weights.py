@@ -41,7 +41,7 @@ def poisoned(path):
     ("make", "fault"),
     [
         (lambda path: None, "no such file"),
-        (lambda path: path.write_text("weights"), "not a file of MuscleProp weights"),
+        (lambda path: path.write_text("weights", encoding="utf-8"), "not a file of MuscleProp weights"),
         (lambda path: save_file({"a": torch.zeros(1)}, path), "not a file of MuscleProp weights"),
         (damaged, "not a file of MuscleProp weights"),
         (poisoned, "not finite"),

@@ -31,7 +31,7 @@ def app():
 def requirements(tmp_path):
     """Nothing is missing: what the worker needs is installed where the tests run."""
     path = tmp_path / "requirements.txt"
-    path.write_text("numpy\n")
+    path.write_text("numpy\n", encoding="utf-8")
     return path
 
 

@@ -83,7 +83,7 @@ def test_pictures_of_the_other_states(app, tmp_path):
     from driver import STAND_IN, Driver
 
     requirements = tmp_path / "requirements.txt"
-    requirements.write_text("no-such-package-of-muscles\n")
+    requirements.write_text("no-such-package-of-muscles\n", encoding="utf-8")
     driver = Driver(requirements, [sys.executable, str(STAND_IN)])
     driver.screenshot("panel-setup")
     driver.close()

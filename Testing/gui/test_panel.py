@@ -249,7 +249,7 @@ def test_missing_packages_are_named_and_nothing_can_start(app, tmp_path):
     from driver import STAND_IN, Driver
 
     requirements = tmp_path / "requirements.txt"
-    requirements.write_text("# none\nno-such-package-of-muscles>=2\n")
+    requirements.write_text("# none\nno-such-package-of-muscles>=2\n", encoding="utf-8")
     driver = Driver(requirements, [sys.executable, str(STAND_IN)])
     assert shown(driver, "setupFrame")
     assert "no-such-package-of-muscles" in driver.ui.setupLabel.text

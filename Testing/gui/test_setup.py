@@ -12,13 +12,13 @@ from MusclePropLib.gui import packages
 
 def test_requirements_file_is_read(tmp_path):
     path = tmp_path / "requirements.txt"
-    path.write_text("# comment\n\nscikit-image>=0.22  # why\nnumpy\n")
+    path.write_text("# comment\n\nscikit-image>=0.22  # why\nnumpy\n", encoding="utf-8")
     assert packages.read_requirements(path) == [("scikit-image", ">=0.22"), ("numpy", "")]
 
 
 def test_missing_and_outdated_are_found_without_importing(tmp_path, monkeypatch):
     path = tmp_path / "requirements.txt"
-    path.write_text("numpy>=1\nnumpy>=999\nno-such-package-of-muscles\n")
+    path.write_text("numpy>=1\nnumpy>=999\nno-such-package-of-muscles\n", encoding="utf-8")
     monkeypatch.setattr(packages, "torch_is_whole", lambda: False)
     before = set(sys.modules)
     assert packages.missing_packages(path) == ["torch", "numpy", "no-such-package-of-muscles"]
@@ -30,7 +30,7 @@ def test_half_installed_torch_is_not_taken_for_whole(tmp_path, monkeypatch):
     (tmp_path / "torch").mkdir()
     info = tmp_path / "torch-2.9.0.dist-info"
     info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: torch\nVersion: 2.9.0\n")
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: torch\nVersion: 2.9.0\n", encoding="utf-8")
     code = f"""
 import sys
 import packaging.requirements
@@ -45,12 +45,12 @@ print(packages.torch_is_whole())
 
 def test_slicers_own_packages_are_pinned(tmp_path):
     requirements = tmp_path / "requirements.txt"
-    requirements.write_text("tqdm\n")
+    requirements.write_text("tqdm\n", encoding="utf-8")
     light, torch, rest = packages.install_commands(["torch", "tqdm"], requirements)
     assert light[-1].startswith("light-the-torch")
     assert torch[2:4] == ["light_the_torch", "install"] and packages.TORCH in torch
     assert rest[-2:] == ["-r", str(requirements)]
-    pins = Path(rest[rest.index("-c") + 1]).read_text().split()
+    pins = Path(rest[rest.index("-c") + 1]).read_text(encoding="utf-8").split()
     assert f"numpy=={importlib.metadata.version('numpy')}" in pins
     assert f"SimpleITK=={importlib.metadata.version('SimpleITK')}" in pins
     assert len(packages.install_commands(["tqdm"], requirements)) == 1

@@ -85,7 +85,7 @@ def test_pages_of_a_mapped_volume_are_given_back(tmp_path):
 
 
 def _resident_mb():
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+    return int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 def test_annotation_of_another_grid(tmp_path):
@@ -137,7 +137,7 @@ def test_left_overs_go_after_a_day(tmp_path, make_job):
 def test_left_over_link_is_not_followed(tmp_path):
     target = tmp_path / "thesis"
     target.mkdir()
-    (target / "chapter").write_text("1")
+    (target / "chapter").write_text("1", encoding="utf-8")
     (tmp_path / f"{FOLDER_PREFIX}link").symlink_to(target)
     clean_left_overs(tmp_path, older_than=-1)
     assert (target / "chapter").exists()
@@ -157,7 +157,7 @@ LABELS = np.zeros(SHAPE, np.uint8)
 )
 def test_result_that_is_none(make_job, labels, words):
     with make_job() as job:
-        (job.folder / "result.json").write_text("{}")
+        (job.folder / "result.json").write_text("{}", encoding="utf-8")
         np.save(job.folder / "result.npy", labels)
         with pytest.raises(JobError, match=words):
             read_result(job)

@@ -104,7 +104,7 @@ def test_failure_is_one_sentence_and_spares_the_worker(warm_runner, make_job, be
 def test_unknown_setting_is_refused(warm_runner, make_job):
     with make_job() as job:
         path = job.folder / "job.json"
-        path.write_text(path.read_text().replace('"behaviour"', '"colour"'))
+        path.write_text(path.read_text(encoding="utf-8").replace('"behaviour"', '"colour"'))
         assert "settings" in submit(warm_runner, job)[-1].data["message"]
 
 
@@ -278,4 +278,4 @@ def test_ctrl_c_cancels_and_leaves_the_worker_alone(warm_runner, make_job):
 
 def _child_of(pid):
     children = Path(f"/proc/{pid}/task/{pid}/children")
-    return int(until(lambda: children.read_text().split(), "a child process")[0])
+    return int(until(lambda: children.read_text(encoding="utf-8").split(), "a child process")[0])

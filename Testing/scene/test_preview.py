@@ -55,7 +55,7 @@ def test_expert_never_edits_or_saves_it(preview, tmp_path):
     assert not preview.node.GetSaveWithScene()
     slicer.mrmlScene.SetURL(str(tmp_path / "x.mrml"))
     slicer.mrmlScene.Commit()
-    assert "preview" not in (tmp_path / "x.mrml").read_text()
+    assert "preview" not in (tmp_path / "x.mrml").read_text(encoding="utf-8")
 
 
 def test_expert_s_segments_are_not_disturbed(preview, volume, segmentation):

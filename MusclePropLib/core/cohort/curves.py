@@ -10,7 +10,7 @@ from MusclePropLib.core.files import replacing
 
 def write_curves(folder: Path, rows: list[dict]) -> None:
     """`curves.csv`, one row per validation, and `curves.png`: losses above, validation Dice below."""
-    with replacing(folder / "curves.csv") as part, part.open("w", newline="") as file:
+    with replacing(folder / "curves.csv") as part, part.open("w", newline="", encoding="utf-8") as file:
         table = csv.DictWriter(file, fieldnames=list(rows[0]))
         table.writeheader()
         table.writerows(rows)

@@ -77,7 +77,7 @@ def prepare(
     if not (folder / "case.json").is_file():
         folder.mkdir(parents=True, exist_ok=True)
         _convert(case, reading, folder, on_event)
-    head = json.loads((folder / "case.json").read_text())
+    head = json.loads((folder / "case.json").read_text(encoding="utf-8"))
     images, bits = (np.load(folder / name, mmap_mode="r") for name in ("images.npy", "bits.npy"))
     return PreparedCase(
         case, tuple(head["names"]), images, bits, np.array(head["known"], bool), np.array(head["positions"])
@@ -117,7 +117,7 @@ def _convert(case: Case, reading: Reading, folder: Path, on_event: Callable[[dic
     }
     # Last, so that its presence says that the case is whole.
     with replacing(folder / "case.json") as part:
-        part.write_text(json.dumps(head))
+        part.write_text(json.dumps(head), encoding="utf-8")
 
 
 def _write_images(volume: Volume, grid: FrameGrid, path: Path) -> None:

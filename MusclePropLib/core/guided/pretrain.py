@@ -122,7 +122,7 @@ def _resume(path: Path, state: dict) -> int:
 
 def _log(path: Path, row: dict[str, float]) -> None:
     fresh = not path.exists()
-    with path.open("a", newline="") as file:
+    with path.open("a", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, row)
         if fresh:
             writer.writeheader()
