@@ -88,9 +88,10 @@ def with_memory_fallback(
 
 
 def is_out_of_memory(fault: BaseException) -> bool:
-    """Python has a class for it; CUDA, MPS and the CPU's allocator raise RuntimeErrors that say so."""
+    """Python has a class for it, and so has CUDA; MPS and the CPU's allocator raise RuntimeErrors that say so."""
     text = str(fault).lower()
-    return isinstance(fault, MemoryError) or "out of memory" in text or "not enough memory" in text
+    known = isinstance(fault, (MemoryError, torch.cuda.OutOfMemoryError))
+    return known or "out of memory" in text or "not enough memory" in text
 
 
 def _cpu_has_bfloat16() -> bool:

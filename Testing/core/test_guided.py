@@ -12,7 +12,7 @@ from MusclePropLib.core.guided.augment import augmented, read_backwards
 from MusclePropLib.core.guided.balance import balanced
 from MusclePropLib.core.guided.choice import Overlap, Trust, trust
 from MusclePropLib.core.guided.copies import lesson_from_copies
-from MusclePropLib.core.guided.correct import LONGEST, gap_clips
+from MusclePropLib.core.guided.correct import gap_clips
 from MusclePropLib.core.guided.finetune import FineTuner, correction_loss
 from MusclePropLib.core.guided.hidden import hidden_tasks, reach
 from MusclePropLib.core.guided.inputs import CHANNELS, CLIP_SLICES, corrected, guided_config, make_clip, thinned
@@ -95,14 +95,15 @@ def test_reach_is_that_of_a_bridge():
     assert reach(np.arange(10.0), [0, 6], 6) == 0
 
 
+@pytest.mark.parametrize("longest", [24, 8])
 @pytest.mark.parametrize(
     ("known", "count"), [([0, 9], 10), ([3], 10), ([0, 100], 101), ([5, 40], 90), ([4, 7, 8, 9], 10)]
 )
-def test_gap_clips_cover_what_is_unknown_and_no_gap_twice(known, count):
-    clips = list(gap_clips(known, count))
+def test_gap_clips_cover_what_is_unknown_and_no_gap_twice(known, count, longest):
+    clips = list(gap_clips(known, count, longest))
     assert set(np.concatenate(clips)) >= set(range(count)) - set(known)
     assert not any(set(c) <= set(known) for c in clips)
-    assert all((np.diff(c) > 0).all() and len(c) <= LONGEST for c in clips)
+    assert all((np.diff(c) > 0).all() and len(c) <= longest for c in clips)
     inner = np.concatenate([c[1:-1] for c in clips])
     assert len(inner) == len(set(inner))
 

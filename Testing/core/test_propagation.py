@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -9,6 +10,7 @@ from MusclePropLib.core.annotations import Annotations, MuscleAnnotation
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.guided import run
 from MusclePropLib.core.guided.run import working_slices
+from MusclePropLib.core.network import Network
 from MusclePropLib.core.propagation import Cancelled, Settings, WarmState, propagate
 from Testing.core.tubes import annotate, dice, tube, volume_of
 
@@ -150,6 +152,40 @@ def test_a_second_round_goes_on_from_the_first():
     assert 0 < steps[1] < steps[0]
     other = propagate(volume_of(image + 1), annotations, UNTRAINED, events.append, warm=warm)
     assert other.labels.any() and len(events) > steps[0], "another volume starts from the pretrained network"
+
+
+@pytest.mark.parametrize("training", [False, True], ids=["correcting", "learning"])
+def test_a_propagation_survives_running_out_of_memory(training, monkeypatch):
+    image, mask = tube(slices=25)
+    seen, events, forward = [], [], Network.forward
+    monkeypatch.setattr(run, "STEPS", 5)
+
+    def short_of_memory(self, clip, **more):
+        if torch.is_grad_enabled() == training:
+            seen.append((len(clip), self.checkpointing))
+            if not self.checkpointing:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return forward(self, clip, **more)
+
+    monkeypatch.setattr(Network, "forward", short_of_memory)
+    annotations = annotate({"SOL": mask}, [0, 12, 24])
+    result = propagate(volume_of(image), annotations, UNTRAINED, events.append)
+    warnings = [e["text"] for e in events if e["event"] == "log" and e["level"] == "warning"]
+    assert len(warnings) == 2 and "6 slices" in warnings[0] and "checkpointing" in warnings[1], "once for all"
+    assert [checkpointed for _, checkpointed in seen][:3] == [False, False, True]
+    assert seen[0][0] > max(slices for slices, _ in seen[1:])
+    assert all((result.mask(0)[t] == mask[t]).all() for t in (0, 12, 24))
+    assert dice(result.mask(0), mask) > 0.9
+
+
+def test_a_propagation_without_any_memory_says_so(monkeypatch):
+    def no_memory(self, clip, **more):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(Network, "forward", no_memory)
+    image, mask = tube()
+    with pytest.raises(torch.OutOfMemoryError):
+        propagate(volume_of(image), annotate({"SOL": mask}, [0, 6, 12]), UNTRAINED)
 
 
 def test_tracked_positions_set_the_volume():

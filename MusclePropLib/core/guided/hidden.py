@@ -34,9 +34,9 @@ class HiddenTask:
     others: np.ndarray | None = None
     fields: dict[str, np.ndarray] = field(default_factory=dict)
 
-    def clip(self, draft: str) -> Clip:
-        """The lesson: the gap around the hidden slice, thinned; only the hidden slice counts in the loss."""
-        places = thinned(0, len(self.stack.slices) - 1, CLIP_SLICES, keep=self.place)
+    def clip(self, draft: str, limit: int = CLIP_SLICES) -> Clip:
+        """The lesson: the gap around the hidden slice, thinned to `limit`; only the hidden slice counts in the loss."""
+        places = thinned(0, len(self.stack.slices) - 1, limit, keep=self.place)
         clip = make_clip(self.stack, places, draft, self.others)
         clip.target = np.zeros_like(clip.draft)
         clip.counts = np.zeros_like(clip.draft)

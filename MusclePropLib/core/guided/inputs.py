@@ -41,6 +41,11 @@ class Clip:
     target: np.ndarray = field(default_factory=lambda: np.empty(0, np.float32))
     counts: np.ndarray = field(default_factory=lambda: np.empty(0, np.float32))
 
+    def shortened(self, limit: int) -> Clip:
+        """At most `limit` of a lesson's slices, the first and the last among them."""
+        places = thinned(0, len(self.inputs) - 1, limit)
+        return Clip(*(array[places] for array in vars(self).values()))
+
 
 def draft_logits(distance: np.ndarray) -> np.ndarray:
     """Signed distances in crop pixels as logits: half a unit per pixel, certain from twelve pixels on."""

@@ -5,14 +5,15 @@ from __future__ import annotations
 import copy
 import hashlib
 import mmap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from MusclePropLib.core.annotations import Annotations
 from MusclePropLib.core.assemble import assemble
-from MusclePropLib.core.device import choose_device
+from MusclePropLib.core.device import Plan, choose_device, with_memory_fallback
 from MusclePropLib.core.guided import bundled
 from MusclePropLib.core.guided.balance import balanced
 from MusclePropLib.core.guided.copies import lesson_from_copies
@@ -110,7 +111,10 @@ class Run:
 
         if go_on():
             with self.progress.stage("tune", "Learning from your slices"):
-                tuning.tune(self.works, self._copies(), steps, self.settings.seed, go_on, self._tell)
+                copies = self._copies()
+                self._within_memory(
+                    tuning, lambda: tuning.tune(self.works, copies, steps, self.settings.seed, go_on, self._tell)
+                )
             with self.progress.stage("correct", "Correcting with the fine-tuned network"):
                 self._correct(tuning)
         self.warm.tuning, self.warm.volume = tuning, self._fingerprint
@@ -132,8 +136,17 @@ class Run:
             warm.network, warm.checksum = bundled.pretrained(self.settings.weights, self.settings.seed)
             warm.weights, warm.tuning = self.settings.weights, None
         if warm.tuning is not None and warm.tuning.device == device and warm.volume == self._fingerprint:
-            return copy.deepcopy(warm.tuning), WARM_STEPS
+            return copy.copy(warm.tuning), WARM_STEPS
         return Tuning.of(warm.network, device), STEPS
+
+    def _within_memory(self, tuning: Tuning, work: Callable[[], None]) -> None:
+        """Do `work`; where memory runs out, once more by a smaller plan, which `tuning` then keeps to."""
+
+        def attempt(plan: Plan) -> None:
+            tuning.use(plan)
+            work()
+
+        with_memory_fallback(attempt, tuning.plan, lambda event: self.progress.send(**event))
 
     def _copies(self) -> list[Clip]:
         """Lessons from deformed copies for muscles with too few drawn slices to hide one between two others."""
@@ -151,7 +164,7 @@ class Run:
         """Give every muscle the network's candidates, choose anew and show; answers the seconds it took."""
         began = self.progress.elapsed
         for work in self.works:
-            tuning.correct(work, self.works)
+            self._within_memory(tuning, partial(tuning.correct, work, self.works))
             self.progress.check()
         self._choose()
         self._preview()

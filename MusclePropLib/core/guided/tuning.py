@@ -10,10 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from MusclePropLib.core.device import Plan
 from MusclePropLib.core.guided.correct import correct_stack
 from MusclePropLib.core.guided.finetune import FineTuner
 from MusclePropLib.core.guided.hidden import HiddenTask
-from MusclePropLib.core.guided.inputs import Clip
+from MusclePropLib.core.guided.inputs import CLIP_SLICES, Clip
 from MusclePropLib.core.guided.muscle import MuscleWork
 from MusclePropLib.core.guided.others import others_distance
 from MusclePropLib.core.network import Network
@@ -32,16 +33,24 @@ class Tuning:
 
     Network f learns the lessons of fold f and answers for the hidden slices of the other fold, so that no network is
     judged by what it was shown; what is propagated is the mean of both. Until they are tuned both are the same.
+    `device` is the one that was asked for, `plan` what memory has left of it.
     """
 
     networks: list[Network]
     device: torch.device
+    plan: Plan
     tuned: bool = False
 
     @classmethod
     def of(cls, network: Network, device: torch.device) -> Tuning:
         """Both networks as copies of a pretrained one."""
-        return cls([copy.deepcopy(network).to(device) for _ in range(FOLDS)], device)
+        return cls([copy.deepcopy(network) for _ in range(FOLDS)], device, Plan(device, CLIP_SLICES))
+
+    def use(self, plan: Plan) -> None:
+        """Compute by another plan from now on."""
+        self.plan = plan
+        for network in self.networks:
+            network.to(plan.device).checkpointing = plan.checkpointing
 
     def tune(
         self,
@@ -54,33 +63,35 @@ class Tuning:
     ) -> None:
         """Take `steps` steps with each network, in portions, as long as `go_on`; `tell` hears of each portion.
 
-        `extra` are lessons for both networks, besides the hidden slices of `works`.
+        `extra` are lessons for both networks, besides the hidden slices of `works`. If it fails, the networks are as
+        they were.
         """
         began = time.monotonic()
-        lessons = _lessons(works, extra)
+        networks = copy.deepcopy(self.networks)
+        lessons = _lessons(works, extra, self.plan.frames)
         tuners = [
-            FineTuner(n, own, self.device, seed + i)
-            for i, (n, own) in enumerate(zip(self.networks, lessons, strict=True))
+            FineTuner(n, own, self.plan.device, seed + i)
+            for i, (n, own) in enumerate(zip(networks, lessons, strict=True))
         ]
-        self.tuned = True
         for done in range(PORTION, steps + 1, PORTION):
             for tuner in tuners:
                 tuner.run(PORTION, go_on)
             if not go_on():
-                return
+                break
             tell(done, steps, time.monotonic() - began, float(np.mean([tuner.loss for tuner in tuners])))
+        self.networks, self.tuned = networks, True
 
     def correct(self, work: MuscleWork, works: Sequence[MuscleWork]) -> None:
         """Give the muscle its network candidate, with the hidden slices as judged by the other fold's network."""
         networks = self.networks if self.tuned else self.networks[:1]
         others = others_distance(work, works)
-        found = [correct_stack(n, work.stack, work.draft, others, self.device) for n in networks]
+        found = [correct_stack(n, work.stack, work.draft, others, self.plan) for n in networks]
         hidden = [self._hidden(task, work) for task in work.tasks]
         work.add_network(np.mean(found, axis=0, dtype=np.float32), hidden)
 
     def _hidden(self, task: HiddenTask, work: MuscleWork) -> np.ndarray:
         network = self.networks[1 - fold_of(task, work)]
-        return correct_stack(network, task.stack, work.draft, task.others, self.device, only=task.place)
+        return correct_stack(network, task.stack, work.draft, task.others, self.plan, only=task.place)
 
 
 def fold_of(task: HiddenTask, work: MuscleWork) -> int:
@@ -88,10 +99,10 @@ def fold_of(task: HiddenTask, work: MuscleWork) -> int:
     return (work.tasks.index(task) + work.index) % FOLDS
 
 
-def _lessons(works: Sequence[MuscleWork], extra: Sequence[Clip]) -> list[list[Clip]]:
-    """The lessons of each fold; a fold without any gets the other's."""
-    lessons = [list(extra) for _ in range(FOLDS)]
+def _lessons(works: Sequence[MuscleWork], extra: Sequence[Clip], limit: int) -> list[list[Clip]]:
+    """The lessons of each fold, of `limit` slices at most; a fold without any gets the other's."""
+    lessons = [[clip.shortened(limit) for clip in extra] for _ in range(FOLDS)]
     for work in works:
         for task in work.tasks:
-            lessons[fold_of(task, work)].append(task.clip(work.draft))
+            lessons[fold_of(task, work)].append(task.clip(work.draft, limit))
     return [own or lessons[1 - fold] for fold, own in enumerate(lessons)]
