@@ -27,6 +27,7 @@ from MusclePropLib.core.annotations import (
     parse_slices_tag,
     slices_tag,
 )
+from MusclePropLib.core.drawings import with_filled_slices_named
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.geometry import Geometry
 from MusclePropLib.core.seg_fields import (
@@ -85,7 +86,7 @@ def read_segmentation(path: str | Path, names: Mapping[int, str] | None = None) 
     segments = [_segment(item, n, len(layers), path) for n, item in enumerate(fields)]
     whole = parse_reference_grid(header.get(CONVERSION_PARAMETERS, ""))
     segmentation = Segmentation(geometry, layers, segments, str(path))
-    return segmentation if whole is None else segmentation.restored_to(whole)
+    return with_filled_slices_named(segmentation if whole is None else segmentation.restored_to(whole))
 
 
 def write_segmentation(path: str | Path, segmentation: Segmentation) -> None:

@@ -7,17 +7,15 @@ slice is the expert's own as soon as it differs, whoever changed it (paint, eras
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 
 import slicer
 import vtk
 
 from MusclePropLib.core.annotations import SLICES_TAG, MuscleAnnotation, State, parse_slices_tag, slices_tag
+from MusclePropLib.core.drawings import FILLED_TAG, Drawing, filled_tag, parse_filled_tag
 from MusclePropLib.core.errors import InputError
-from MusclePropLib.scene.voxels import Drawing, SegmentVoxels
-
-FILLED_TAG = "MuscleProp.Filled"
+from MusclePropLib.scene.voxels import SegmentVoxels
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,7 @@ def read_states(segment: slicer.vtkSegment, voxels: SegmentVoxels) -> SegmentSta
     tag_axis, drawn, absent = _slices_tag(segment)
     if tag_axis != voxels.own_axis:
         return states
-    recorded = _recorded_checksums(segment)
+    recorded = parse_filled_tag(get_tag(segment, FILLED_TAG))
     if recorded is None:
         filled = {t for t in slices if voxels.own_index(t) not in drawn}
     else:
@@ -76,7 +74,7 @@ def write_states(segment: slicer.vtkSegment, voxels: SegmentVoxels, states: Segm
         states.name, dict.fromkeys(map(own, states.drawn)), frozenset(map(own, states.absent))
     )
     segment.SetTag(SLICES_TAG, slices_tag(annotation, voxels.own_axis))
-    segment.SetTag(FILLED_TAG, json.dumps({str(own(t)): states.slices[t].checksum for t in sorted(states.filled)}))
+    segment.SetTag(FILLED_TAG, filled_tag({own(t): states.slices[t].checksum for t in states.filled}))
 
 
 def get_tag(segment: slicer.vtkSegment, name: str) -> str | None:
@@ -92,11 +90,3 @@ def _slices_tag(segment: slicer.vtkSegment) -> tuple[int | None, set[int], set[i
         return (None, set(), set()) if value is None else parse_slices_tag(value, segment.GetName())
     except InputError:
         return None, set(), set()
-
-
-def _recorded_checksums(segment: slicer.vtkSegment) -> dict[int, int] | None:
-    value = get_tag(segment, FILLED_TAG)
-    try:
-        return None if value is None else {int(t): int(crc) for t, crc in json.loads(value).items()}
-    except (ValueError, AttributeError, TypeError):
-        return None

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import slicer
 
+from MusclePropLib.core.drawings import Drawing, drawing
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.geometry import Geometry
 from MusclePropLib.scene.geometry import Lattice, image_array, image_geometry, lattice_in
 
 LABELMAP = "Binary labelmap"  # vtkSegmentationConverter's name of the representation
 NO_LATTICE = Lattice((0, 1, 2), (False, False, False), (0, 0, 0))  # of a segment without voxels
-
-
-class Drawing(NamedTuple):
-    """One slice of a segment: `checksum` of shape and place, however much space its label map keeps around it, and
-    `area` in voxels."""
-
-    checksum: int
-    area: int
 
 
 @dataclass(frozen=True)
@@ -52,7 +43,7 @@ class SegmentVoxels:
     def drawings(self) -> dict[int, Drawing]:
         """What is on each slice with at least one voxel, in one pass over the label map."""
         found = ((t + self.offset[0], self._inside(t)) for t in range(len(self.labels)))
-        return {t: self._drawing(part) for t, part in found if part is not None}
+        return {t: drawing(part, *self.offset[1:]) for t, part in found if part is not None}
 
     def mask(self, slice_index: int) -> np.ndarray:
         """(rows, columns) bool, a copy."""
@@ -69,14 +60,6 @@ class SegmentVoxels:
             return None
         part = labels == self.value
         return part if part.any() else None
-
-    def _drawing(self, part: np.ndarray) -> Drawing:
-        rows = np.flatnonzero(part.any(axis=1))
-        part = part[rows[0] : rows[-1] + 1]
-        columns = np.flatnonzero(part.any(axis=0))
-        box = np.ascontiguousarray(part[:, columns[0] : columns[-1] + 1])
-        place = np.array([rows[0] + self.offset[1], columns[0] + self.offset[2], *box.shape], np.int64)
-        return Drawing(zlib.crc32(box.data, zlib.crc32(place.data)), int(np.count_nonzero(box)))
 
     def _part(self, slice_index: int) -> np.ndarray:
         inside = slice_index - self.offset[0]

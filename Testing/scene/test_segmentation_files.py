@@ -9,6 +9,7 @@ import slicer_scene  # noqa: E402
 import vtk  # noqa: E402
 
 from MusclePropLib.core.defaults import GM, SOL  # noqa: E402
+from MusclePropLib.core.propagated import propagated_segmentation  # noqa: E402
 from MusclePropLib.core.segmentation import (  # noqa: E402
     Segment,
     annotations_from_segmentation,
@@ -16,7 +17,9 @@ from MusclePropLib.core.segmentation import (  # noqa: E402
     segmentation_from_masks,
     write_segmentation,
 )
+from MusclePropLib.scene.annotations import AnnotationTracker, Subject, read_annotations  # noqa: E402
 from MusclePropLib.scene.geometry import volume_geometry  # noqa: E402
+from MusclePropLib.scene.results import accept  # noqa: E402
 
 TAGS = {
     "MuscleProp.Slices": '{"axis": 0, "drawn": [3, 5], "absent": [13]}',
@@ -126,3 +129,71 @@ def test_the_part_of_the_grid_that_slicer_keeps_finds_its_place(volume, tmp_path
         np.testing.assert_array_equal(read.mask(n), masks[n])
     muscle = annotations_from_segmentation(read).muscles[0]
     assert muscle.drawn_slices == [3, 5] and muscle.absent == {13}
+
+
+DISC = slicer_scene.disc(centre=(11, 14))
+RESULT = {"muscles": [{"name": "GM"}]}
+
+
+def accepted_and_saved(volume, path, labels, change=lambda node: None):
+    """GM is drawn on slices 3 and 9 and filled on all; saved as Slicer does, after what another program did to it."""
+    node = slicer_scene.add_segmentation(volume, ["GM"])
+    slicer_scene.paint(node, "GM", volume, {3: DISC, 9: DISC})
+    subject = Subject(volume.GetID(), node.GetID(), 0)
+    tracker = AnnotationTracker(lambda: None)
+    tracker.follow(subject)
+    tracker.mark_absent("GM", [13])
+    tracker.follow(None)
+    accept(subject, ["GM"], labels, RESULT)
+    change(node)
+    assert storage(path).WriteData(node)
+    return node
+
+
+@pytest.fixture
+def filled(volume):
+    return np.broadcast_to(DISC.astype(np.uint8), volume_geometry(volume).shape).copy()
+
+
+def test_slices_filled_in_slicer_are_not_taken_for_drawn(volume, filled, tmp_path):
+    accepted_and_saved(volume, tmp_path / "a.seg.nrrd", filled)
+    muscle = annotations_from_segmentation(read_segmentation(tmp_path / "a.seg.nrrd")).muscles[0]
+    assert muscle.drawn_slices == [3, 9] and muscle.absent == {13}
+
+
+def test_a_filled_slice_that_another_program_changed_is_the_experts(volume, filled, tmp_path):
+    def stroke(node):
+        array = slicer.util.arrayFromSegmentBinaryLabelmap(node, "GM", volume)
+        array[5], array[13] = slicer_scene.disc(centre=(20, 30)), DISC
+        slicer.util.updateSegmentBinaryLabelmapFromArray(array, node, "GM", volume)
+
+    accepted_and_saved(volume, tmp_path / "a.seg.nrrd", filled, stroke)
+    muscle = annotations_from_segmentation(read_segmentation(tmp_path / "a.seg.nrrd")).muscles[0]
+    assert muscle.drawn_slices == [3, 5, 9, 13] and not muscle.absent
+
+
+def test_what_the_command_line_fills_again_is_not_drawn_in_slicer(volume, filled, tmp_path):
+    """Slicer -> file -> command line -> file -> Slicer: the checksums of the first round must not outlive it."""
+    accepted_and_saved(volume, tmp_path / "a.seg.nrrd", filled)
+    annotations = annotations_from_segmentation(read_segmentation(tmp_path / "a.seg.nrrd"))
+    labels = np.roll(filled, 3, axis=2)
+    again = propagated_segmentation(labels, annotations, volume_geometry(volume), RESULT)
+    write_segmentation(tmp_path / "b.seg.nrrd", again)
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode")
+    assert storage(tmp_path / "b.seg.nrrd").ReadData(node)
+    node.CreateDefaultDisplayNodes()
+    assert read_annotations(volume, node, 0)[0].muscles[0].drawn_slices == [3, 9]
+
+
+def test_checksums_of_another_grid_are_not_believed(volume, filled, tmp_path):
+    """A file whose slices were turned over since: what its tag calls drawn counts, and not all of it."""
+    accepted_and_saved(volume, tmp_path / "a.seg.nrrd", filled)
+    image = sitk.ReadImage(tmp_path / "a.seg.nrrd")
+    turned = image[:, ::-1, :]
+    turned.SetOrigin(image.GetOrigin())
+    turned.SetDirection(image.GetDirection())
+    for key in image.GetMetaDataKeys():
+        turned.SetMetaData(key, image.GetMetaData(key))
+    sitk.WriteImage(turned, tmp_path / "b.seg.nrrd")
+    muscle = annotations_from_segmentation(read_segmentation(tmp_path / "b.seg.nrrd")).muscles[0]
+    assert muscle.drawn_slices == [3, 9]
