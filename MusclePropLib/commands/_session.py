@@ -92,15 +92,17 @@ class Session:
         self._channel.wait(CLOSING_SECONDS)
 
     def propagate(self, case: Case, on_event: Callable[[Event], None], report: Path | None = None) -> dict[str, Any]:
-        """Read, compute, write `case.output` (and a report); returns the summary.
+        """Read, compute, write `case.output`, its record NAME.json (and a report); returns the summary.
 
         Raises InputError for unusable input, CommandFailed if the computation fails, KeyboardInterrupt after Ctrl-C.
         """
+        from MusclePropLib.core.measurements.records import record_path
         from MusclePropLib.core.propagated import propagated_segmentation
         from MusclePropLib.core.segmentation import write_segmentation
         from MusclePropLib.jobs.job import read_result
 
         check_output(case.output, (case.image, case.annotations))
+        check_record(case.output)
         if report is not None:
             check_folder(report)
         clock = [time.monotonic()]
@@ -114,7 +116,8 @@ class Session:
                 case.output, propagated_segmentation(result.labels, annotations, geometry, result.summary)
             )
             clock.append(time.monotonic())
-            summary = _completed(result.summary, case, clock)
+            summary = _completed(result.summary, annotations, case, clock)
+            write_json(record_path(case.output), summary)
             if report is not None:
                 _write_report(report, job, result.labels, summary)
         return summary
@@ -156,15 +159,26 @@ def _judge(final: Event) -> None:
         raise CommandFailed(f"{message}\n{details}".strip())
 
 
-def _completed(summary: dict[str, Any], case: Case, clock: list[float]) -> dict[str, Any]:
-    """The worker's summary with the client's files, seconds and memory."""
+def check_record(output: Path) -> None:
+    """InputError if the result's record, NAME.json, would overwrite a file that is no such record."""
+    from MusclePropLib.core.measurements.records import read_record, record_path
+
+    if record_path(output).exists() and not read_record(output):
+        raise InputError(f"{record_path(output)}: the record of {output.name} would overwrite this file")
+
+
+def _completed(summary: dict[str, Any], annotations: Annotations, case: Case, clock: list[float]) -> dict[str, Any]:
+    """The worker's summary with what a format without tags does not hold, the client's files, seconds and memory."""
     start, read, computed, written = clock
     seconds = {"read": read - start, **summary["seconds"], "write": written - computed, "total": written - start}
     from MusclePropLib.core.progress import peak_memory_mb
 
     memory = {"client": peak_memory_mb(), "worker": summary["peak_memory_mb"]}
-    files = {"image": str(case.image), "annotations": str(case.annotations), "output": str(case.output)}
-    return files | summary | {"seconds": seconds, "peak_memory_mb": memory}
+    files = {name: str(getattr(case, name).resolve()) for name in ("image", "annotations", "output")}
+    absent = (sorted(muscle.absent) for muscle in annotations.muscles)
+    muscles = [m | {"absent_slices": a} for m, a in zip(summary["muscles"], absent, strict=True)]
+    own = {"axis": annotations.axis, "muscles": muscles, "seconds": seconds, "peak_memory_mb": memory}
+    return files | summary | own
 
 
 def _write_report(folder: Path, job: Job, labels: np.ndarray, summary: dict[str, Any]) -> None:

@@ -32,7 +32,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write every file that is asked for, after all names have been checked."""
     from MusclePropLib.core.measurements.files import read_inputs
-    from MusclePropLib.core.measurements.recording import measure
     from MusclePropLib.exchange.export import ending, export
 
     inputs = {p.resolve() for p in (args.segmentation, args.image, args.drawn) if p is not None}
@@ -42,6 +41,6 @@ def run(args: argparse.Namespace) -> int:
             raise InputError(f"{path}: the output would overwrite an input")
     given = read_inputs(args.segmentation, args.image, args.drawn, args.axis)
     for path in args.output:
-        for written in export(path, given.segmentation, lambda: measure(**vars(given), axis=args.axis), given.volume):
+        for written in export(path, given.segmentation, lambda: given.measure(args.axis), given.volume):
             print(written)
     return 0

@@ -20,7 +20,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "annotations", type=Path, help=".seg.nrrd or a plain label map on the same grid, empty but for the drawn slices"
     )
-    parser.add_argument("-o", "--output", type=Path, required=True, help="result: .seg.nrrd, .nii.gz, .nrrd or .mha")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        help="result: .seg.nrrd, .nii.gz, .nrrd or .mha; beside it NAME.json, the record of how it came about",
+    )
     add_settings(parser)
     parser.add_argument("--report", type=Path, metavar="DIR", help="also write montage.png and summary.json there")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")

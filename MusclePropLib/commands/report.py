@@ -85,9 +85,9 @@ def find_image(result: Path) -> Path | None:
     """The image that the result's record names, or that lies beside it; None if there is none."""
     from MusclePropLib.core.measurements.records import read_record, stem
 
-    recorded = read_record(result).get("image")
-    beside = [result.with_name(stem(result).removesuffix(RESULT_MARK) + e) for e in IMAGE_ENDINGS if e]
-    candidates = [*([Path(recorded)] if recorded else []), *beside]
+    recorded = Path(read_record(result).get("image", ""))
+    candidates = [recorded, result.with_name(recorded.name)] if recorded.name else []
+    candidates += [result.with_name(stem(result).removesuffix(RESULT_MARK) + e) for e in IMAGE_ENDINGS if e]
     return next((c for c in candidates if c.exists() and c.resolve() != result.resolve()), None)
 
 
@@ -102,13 +102,12 @@ def _check(args: argparse.Namespace) -> None:
 
 def _write_page(result: Path, image: Path | None, output: Path, back: str) -> Recording:
     from MusclePropLib.core.measurements.files import read_inputs
-    from MusclePropLib.core.measurements.recording import measure
     from MusclePropLib.report.recording import recording_page
 
     if image is None:
         print(f"muscleprop: {result}: its image is not known, so the report shows no slices (--image)", file=sys.stderr)
     given = read_inputs(result, image, None, "auto")
-    recording = measure(**vars(given))
+    recording = given.measure()
     write_text(output, recording_page(recording, given.segmentation, given.volume, back))
     return recording
 

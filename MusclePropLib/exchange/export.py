@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-
 from MusclePropLib.core.annotations import is_not_muscle
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.files import replacing
-from MusclePropLib.core.measurements.recording import Recording, slice_axis
-from MusclePropLib.core.measurements.stack import Stack
+from MusclePropLib.core.measurements.placed import on_grid, place
+from MusclePropLib.core.measurements.recording import Recording
 from MusclePropLib.core.measurements.tables import as_csv, slice_rows
 from MusclePropLib.core.segmentation import Segmentation, write_segmentation
 from MusclePropLib.core.volumes import Volume
@@ -53,7 +51,7 @@ def export(
 
         if volume is None:
             raise InputError(f"{path}: DICOM SEG has to refer to the DICOM series; give it with --image")
-        write_dicom_seg(path, segmentation.resampled_to(volume.along(0).geometry), Path(volume.source))
+        write_dicom_seg(path, on_grid(segmentation, volume), Path(volume.source))
         return [path]
     write_segmentation(path, segmentation)
     return [path] if kind == ".seg.nrrd" else [path, _write_text(Path(f"{path}.csv"), legend(segmentation))]
@@ -70,15 +68,12 @@ def legend(segmentation: Segmentation) -> str:
 def _write_surfaces(path: Path, kind: str, segmentation: Segmentation, volume: Volume | None) -> list[Path]:
     from MusclePropLib.exchange.surfaces import surface, write_surface
 
-    if volume is not None:
-        segmentation = segmentation.resampled_to(volume.along(0).geometry)
-    axis = slice_axis(segmentation)
-    stack = Stack.of(segmentation.geometry.moved(axis), None if volume is None else volume.along(axis).positions)
-    segments = [s for s in segmentation.segments if not is_not_muscle(s.name, s.tags)]
+    placed = place(segmentation, volume)
+    segments = [s for s in placed.segmentation.segments if not is_not_muscle(s.name, s.tags)]
     written = []
     for segment in segments:
         try:
-            mesh = surface(np.moveaxis(segmentation.layers[segment.layer], axis, 0), segment.value, stack)
+            mesh = surface(placed.labels(segment), segment.value, placed.stack)
         except ValueError as fault:
             raise InputError(f"{segmentation.source}: segment '{segment.name}' is empty; it has no surface") from fault
         name = f"{path.name[: -len(kind)]}-{_file_name(segment.name)}{kind}" if len(segments) > 1 else path.name

@@ -9,9 +9,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from MusclePropLib import __version__
+from MusclePropLib.core.measurements.placed import place
 from MusclePropLib.core.measurements.recording import Recording
 from MusclePropLib.core.measurements.stack import Stack
 from MusclePropLib.core.segments import Segmentation
@@ -59,17 +58,10 @@ def recording_page(recording: Recording, segmentation: Segmentation, volume: Vol
 
 def _shown(recording: Recording, segmentation: Segmentation, volume: Volume | None) -> tuple[list[Shown], Stack]:
     """The measured muscles with their label maps, slices first on the measured grid, and that grid."""
-    if volume is not None:
-        segmentation = segmentation.resampled_to(volume.along(0).geometry)
-    view = None if volume is None else volume.along(recording.axis)
+    placed = place(segmentation, volume, axis=recording.axis)
     measured = {m.name: m for m in recording.muscles}
-    shown = [
-        (measured[s.name], np.moveaxis(segmentation.layers[s.layer], recording.axis, 0), s.value)
-        for s in segmentation.segments
-        if s.name in measured
-    ]
-    stack = Stack.of(segmentation.geometry.moved(recording.axis), None if view is None else view.positions)
-    return shown, stack
+    segments = [s for s in placed.segmentation.segments if s.name in measured]
+    return [(measured[s.name], placed.labels(s), s.value) for s in segments], placed.stack
 
 
 def _subtitle(recording: Recording, volume: Volume | None) -> str:

@@ -14,9 +14,17 @@ from small_files import GRID, write_case
 
 from MusclePropLib import cli
 from MusclePropLib.commands.common import Progress
+from MusclePropLib.commands.report import find_image
+from MusclePropLib.core.annotations import Annotations, MuscleAnnotation
 from MusclePropLib.core.geometry import Geometry
 from MusclePropLib.core.propagated import PROVENANCE_TAG
-from MusclePropLib.core.segmentation import read_segmentation, segmentation_from_labels, write_segmentation
+from MusclePropLib.core.segmentation import (
+    read_segmentation,
+    segmentation_from_annotations,
+    segmentation_from_labels,
+    write_segmentation,
+)
+from MusclePropLib.core.volumes import Volume, write_volume
 from MusclePropLib.jobs.protocol import Event
 
 
@@ -47,6 +55,36 @@ def test_plain_label_maps(tmp_path, ending):
     result = read_segmentation(out)
     assert result.geometry.matches(GRID)
     assert np.array_equal(result.layers[0], labels)
+
+
+def test_a_label_map_is_measured_by_the_record_beside_it(tmp_path, capsys):
+    """It holds neither names nor drawn slices; those of GM, its second array axis being that of the slices."""
+    image, drawn = tmp_path / "leg.nrrd", tmp_path / "drawn.seg.nrrd"
+    mask = np.zeros((20, 6, 24), bool)
+    mask[5:12, :, 6:15] = True
+    grid = Geometry.from_spacing(mask.shape, (0.2, 1.4, 0.2))
+    write_volume(image, Volume(np.random.default_rng(0).integers(0, 255, mask.shape, np.uint8), grid))
+    gm = MuscleAnnotation("Gastrocnemius, left", {t: mask[:, t] for t in (0, 3, 5)}, frozenset({1}))
+    write_segmentation(drawn, segmentation_from_annotations(Annotations((6, 20, 24), [gm], axis=1), grid))
+    out = tmp_path / "out.nii.gz"
+    assert cli.main(["propagate", str(image), str(drawn), "-o", str(out)]) == 0
+    capsys.readouterr()
+    assert cli.main(["measure", str(out), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    (muscle,) = told["muscles"]
+    assert told["axis"] == 1 and muscle["muscle"] == "Gastrocnemius, left"
+    assert muscle["drawn_slices"] == 3 and muscle["spline_volume_ml"] and muscle["expected_dice"] == 0.8
+    assert find_image(out) == image
+
+
+def test_a_foreign_json_is_not_overwritten(tmp_path, capsys):
+    """Converters from DICOM put what they know of leg.nii.gz into leg.json."""
+    image, drawn = write_case(tmp_path)
+    sidecar = tmp_path / "leg.json"
+    sidecar.write_text('{"Modality": "US"}', encoding="utf-8")
+    assert cli.main(["propagate", str(image), str(drawn), "-o", str(tmp_path / "leg.seg.nrrd")]) == 2
+    assert "leg.json: the record of leg.seg.nrrd would overwrite this file" in capsys.readouterr().err
+    assert sidecar.read_text(encoding="utf-8") == '{"Modality": "US"}' and not (tmp_path / "leg.seg.nrrd").exists()
 
 
 def test_drawing_stored_as_a_part_of_the_grid(tmp_path):

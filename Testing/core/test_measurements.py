@@ -209,18 +209,56 @@ def test_less_confidence_is_a_wider_range_within_the_limits_of_dice(dice, less):
     np.testing.assert_allclose(narrow.low_mm2[drawn], areas[drawn])
 
 
-def test_slices_and_confidence_of_another_grid_are_not_used():
-    """Cut off above: the slices' tag moves along; the confidence, one value per slice of the old grid, does not."""
+@pytest.mark.parametrize("start", [3, SHAPE[0] - 1])
+def test_slices_and_confidence_move_to_the_image_grid(start):
+    """An image that begins at slice 3, or at the last one and counts backwards."""
     segmentation = propagated()
-    geometry = segmentation.geometry
-    shifted = geometry.affine.copy()
-    shifted[:3, 3] += geometry.affine[:3, 0] * 3
+    step = 1 if start == 3 else -1
+    confidence = np.linspace(0.5, 1, SHAPE[0])
+    tag = segmentation.segments[0].tags
+    tag[PROVENANCE_TAG] = json.dumps(json.loads(tag[PROVENANCE_TAG]) | {"confidence": confidence.tolist()})
+    affine = segmentation.geometry.affine.copy()
+    affine[:3, 3] += affine[:3, 0] * start
+    affine[:3, 0] *= step
     image = np.random.default_rng(0).random((SHAPE[0] - 3, *SHAPE[1:]))
-    volume = Volume(image, Geometry(image.shape, shifted))
-    recording = measure(segmentation, volume)
-    assert recording.muscles[0].known.drawn == (7, 37, 72)
+    known = measure(segmentation, Volume(image, Geometry(image.shape, affine))).muscles[0].known
+    places = start + step * np.arange(len(image))
+    assert known.drawn == tuple(sorted(t for t in range(len(image)) if places[t] in (10, 40, 75)))
+    np.testing.assert_allclose(known.confidence, confidence[places])
+
+
+def test_confidence_of_another_count_of_slices_is_not_used():
+    segmentation = propagated()
+    tag = segmentation.segments[0].tags
+    tag[PROVENANCE_TAG] = json.dumps({"confidence": [0.5] * 7})
+    recording = measure(segmentation)
     assert recording.muscles[0].expected is None
     assert any("confidence" in w for w in recording.warnings)
+
+
+def tracked(positions):
+    """The result of a propagation on a tracked sweep."""
+    segmentation = propagated()
+    for segment in segmentation.segments:
+        record = json.loads(segment.tags[PROVENANCE_TAG])
+        segment.tags[PROVENANCE_TAG] = json.dumps(record | {"positions_mm": positions.tolist()})
+    return segmentation
+
+
+def test_recorded_positions_are_used_without_the_image():
+    positions = np.linspace(0, 9, SHAPE[0]) ** 2
+    segmentation, image = tracked(positions), np.random.default_rng(0).random(SHAPE)
+    alone = measure(segmentation)
+    volumes = [Volume(image, segmentation.geometry, p) for p in (positions, None)]
+    beside = [measure(segmentation, volume).muscles[0].volume_ml for volume in volumes]
+    assert alone.tracked and [alone.muscles[0].volume_ml] * 2 == pytest.approx(beside)
+    assert alone.muscles[0].volume_ml != pytest.approx(measure(propagated()).muscles[0].volume_ml, rel=0.01)
+
+
+def test_recorded_positions_that_do_not_fit_are_warned_of():
+    recording = measure(tracked(np.arange(7.0)))
+    assert not recording.tracked
+    assert any("tracked" in w for w in recording.warnings)
 
 
 def test_tables_are_tidy():

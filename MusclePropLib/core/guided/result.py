@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import datetime
 
 import numpy as np
 
@@ -29,12 +30,20 @@ def result_of(run: Run) -> Propagation:
         next_slice=next_slice(run),
         seconds=run.progress.seconds | {"total": run.progress.elapsed},
         peak_memory_mb=peak_memory_mb(),
-        provenance={
-            "version": __version__,
-            "weights": NO_WEIGHTS if run.settings.method == "interpolation" else run.warm.checksum,
-            "settings": asdict(run.settings),
-        },
+        provenance=_provenance(run),
     )
+
+
+def _provenance(run: Run) -> dict:
+    """Version, date, weights' checksum and settings; of a tracked sweep also where its frames lie (slices,) in mm."""
+    tracked = run.volume.positions is not None
+    return {
+        "version": __version__,
+        "date": datetime.now().astimezone().isoformat(timespec="seconds"),
+        "weights": NO_WEIGHTS if run.settings.method == "interpolation" else run.warm.checksum,
+        "settings": asdict(run.settings),
+        **({"positions_mm": [round(float(p), 4) for p in run.positions]} if tracked else {}),
+    }
 
 
 def next_slice(run: Run) -> int | None:

@@ -2,42 +2,50 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from MusclePropLib.core.annotations import Annotations
 from MusclePropLib.core.geometry import Geometry
 from MusclePropLib.core.measurements.recording import Recording, measure
-from MusclePropLib.core.measurements.records import read_record
+from MusclePropLib.core.measurements.records import read_record, with_tags
 from MusclePropLib.core.segmentation import Segmentation, annotations_from_segmentation, read_segmentation
-from MusclePropLib.core.volumes import Volume, read_volume
+from MusclePropLib.core.volumes import FRAMES_CSV, Volume, read_volume
 
 
 @dataclass(frozen=True, eq=False)
 class Inputs:
-    """What `recording.measure` takes, by the names it takes it."""
+    """A segmentation, with the tags that a propagation's record beside it adds, and what it is measured with."""
 
     segmentation: Segmentation
     volume: Volume | None
     drawn: Annotations | None
-    record: dict[str, Any]
+
+    def measure(self, axis: str = "auto") -> Recording:
+        """See `recording.measure`."""
+        recording = measure(self.segmentation, self.volume, self.drawn, axis)
+        beside = Path(self.segmentation.source).with_name(FRAMES_CSV)
+        if recording.tracked or self.volume is not None or not beside.is_file():
+            return recording
+        said = f"{recording.source}: {beside.name} beside it tells of tracked frames, but without the image their"
+        return replace(recording, warnings=[*recording.warnings, f"{said} positions are not used: give --image"])
 
 
 def measure_file(
     segmentation: Path, image: Path | None = None, drawn: Path | None = None, axis: str = "auto"
 ) -> Recording:
     """Measure a segmentation file; see `recording.measure`. A propagation's record beside it, NAME.json, is used."""
-    return measure(**vars(read_inputs(segmentation, image, drawn, axis)), axis=axis)
+    return read_inputs(segmentation, image, drawn, axis).measure(axis)
 
 
 def read_inputs(segmentation: Path, image: Path | None, drawn: Path | None, axis: str) -> Inputs:
     """Read the files; `drawn` is brought onto the grid that will be measured on."""
-    segments = read_segmentation(segmentation)
+    record = read_record(segmentation)
+    names = {value: muscle["name"] for value, muscle in enumerate(record.get("muscles", []), 1)}
+    segments = with_tags(read_segmentation(segmentation, names), record)
     volume = None if image is None else read_volume(image)
     grid = segments.geometry if volume is None else volume.along(0).geometry
-    annotations = None if drawn is None else _annotations(drawn, grid, axis)
-    return Inputs(segments, volume, annotations, read_record(segmentation))
+    return Inputs(segments, volume, None if drawn is None else _annotations(drawn, grid, axis))
 
 
 def _annotations(path: Path, grid: Geometry, axis: str) -> Annotations:

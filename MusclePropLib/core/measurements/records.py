@@ -1,22 +1,55 @@
-"""What a propagation has left in a segment's tags and in the JSON beside the file: drawn slices and confidence."""
+"""What a propagation leaves beside its label map: drawn slices, confidence, true positions, how it came about.
+
+A `.seg.nrrd` holds all of it in its segments' tags. Beside every result lies the same as NAME.json, for the formats
+that hold nothing but labels, and for people.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from MusclePropLib.core.annotations import SLICES_TAG, Annotations, parse_slices_tag
+from MusclePropLib.core.annotations import SLICES_TAG, Annotations, MuscleAnnotation, parse_slices_tag, slices_tag
 from MusclePropLib.core.errors import InputError
+from MusclePropLib.core.geometry import Geometry
 from MusclePropLib.core.measurements.muscle import Known
-from MusclePropLib.core.propagated import PROVENANCE_TAG
-from MusclePropLib.core.segments import Segment
+from MusclePropLib.core.propagated import PROVENANCE_TAG, provenance
+from MusclePropLib.core.regrid import grid_shift
+from MusclePropLib.core.segments import Segment, Segmentation
 
 ENDINGS = (".seg.nrrd", ".nii.gz", ".nrrd", ".nii", ".mha")
+PER_SLICE = ("confidence", "positions_mm")
+
+
+@dataclass(frozen=True, eq=False)
+class Places:
+    """Where each slice of the measured grid stands among the `count` slices that a record counts; outside, off them."""
+
+    count: int
+    index: np.ndarray
+
+    @classmethod
+    def between(cls, recorded: Geometry, measured: Geometry, axis: int) -> Places:
+        """For slices along `axis` of the measured grid, whose voxels coincide with those of the recorded one."""
+        shift = grid_shift(recorded, measured)
+        slices = np.arange(measured.shape[axis])
+        if shift is None:  # the same grid, but for the digits of a header
+            return cls(len(slices), slices)
+        before = shift.axes[axis]
+        return cls(recorded.shape[before], shift.signs[axis] * slices + shift.offset[before])
+
+    def take(self, values: Any) -> np.ndarray | None:
+        """A record's values, a list with one a slice, here; NaN where it has none. None if it is another list."""
+        if not isinstance(values, list) or len(values) != self.count:
+            return None
+        known = np.array([np.nan if v is None else float(v) for v in values])
+        inside = (self.index >= 0) & (self.index < self.count)
+        return np.where(inside, known[np.clip(self.index, 0, self.count - 1)], np.nan)
 
 
 def stem(path: str | Path) -> str:
@@ -25,16 +58,37 @@ def stem(path: str | Path) -> str:
     return next((name[: -len(e)] for e in ENDINGS if name.lower().endswith(e)), Path(name).stem)
 
 
-def read_record(path: str | Path) -> dict[str, Any]:
-    """The summary that `muscleprop batch` writes beside a result, NAME.json; empty if there is none."""
-    record = Path(path).with_name(f"{stem(path)}.json")
-    if not record.is_file():
+def record_path(result: str | Path) -> Path:
+    """NAME.json beside the result, whatever its ending."""
+    return Path(result).with_name(f"{stem(result)}.json")
+
+
+def read_record(result: str | Path) -> dict[str, Any]:
+    """The summary that a propagation has written beside its result; empty if there is none."""
+    path = record_path(result)
+    if not path.is_file():
         return {}
     try:
-        summary = json.loads(record.read_text(encoding="utf-8"))
+        summary = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as fault:
-        raise InputError(f"{record}: the record of this result cannot be read ({fault})") from fault
-    return summary if isinstance(summary, dict) and isinstance(summary.get("muscles"), list) else {}
+        raise InputError(f"{path}: the record of this result cannot be read ({fault})") from fault
+    return summary if is_record(summary) else {}
+
+
+def is_record(summary: Any) -> bool:
+    """Whether JSON is a propagation's summary, and not something else of that name."""
+    muscles = summary.get("muscles") if isinstance(summary, dict) else None
+    return isinstance(muscles, list) and all(isinstance(m, dict) and "name" in m for m in muscles)
+
+
+def with_tags(segmentation: Segmentation, record: Mapping[str, Any]) -> Segmentation:
+    """The segmentation with the tags that its format could not hold, from the record's muscles of the same name."""
+    names = [muscle["name"] for muscle in record.get("muscles", [])]
+    segments = [
+        replace(s, tags=_tags(record, names.index(s.name)) | s.tags) if s.name in names else s
+        for s in segmentation.segments
+    ]
+    return replace(segmentation, segments=segments)
 
 
 def tagged_slices(segment: Segment, source: str) -> tuple[int, set[int], set[int]] | None:
@@ -43,20 +97,13 @@ def tagged_slices(segment: Segment, source: str) -> tuple[int, set[int], set[int
     return parse_slices_tag(value, f"{source}, segment '{segment.name}'") if value else None
 
 
-def known_of(
-    segment: Segment,
-    slices: int,
-    source: str,
-    drawn: Annotations | None = None,
-    record: Mapping[str, Any] | None = None,
-) -> Known:
-    """What is known of the segment, which has `slices` slices: from `drawn` if given, else from its tag; confidence and
-    estimate from its tag, else from `record`, a propagation's summary."""
-    provenance = provenance_of(segment, source)
-    if provenance is None and record:
-        provenance = _from_record(segment, record)
-    confidence = _confidence((provenance or {}).pop("confidence", None), slices)
-    known = Known(confidence=confidence, provenance=provenance)
+def known_of(segment: Segment, places: Places, source: str, drawn: Annotations | None = None) -> Known:
+    """What is known of the segment: its slices from `drawn` if given, else from its tag; the rest from its tag."""
+    record = _provenance_of(segment, source)
+    confidence = places.take((record or {}).get("confidence"))
+    if record is not None:
+        record = {key: value for key, value in record.items() if key not in PER_SLICE}
+    known = Known(confidence=confidence, provenance=record)
     if drawn is not None:
         muscle = next((m for m in drawn.muscles if m.name == segment.name), None)
         return known if muscle is None else replace(known, drawn=_sorted(muscle.drawn), absent=_sorted(muscle.absent))
@@ -64,7 +111,18 @@ def known_of(
     return known if tag is None else replace(known, drawn=_sorted(tag[1]), absent=_sorted(tag[2]))
 
 
-def provenance_of(segment: Segment, source: str) -> dict[str, Any] | None:
+def recorded_positions(segmentation: Segmentation, places: Places) -> tuple[np.ndarray | None, bool]:
+    """Positions (slices,) mm of tracked frames, None if none were recorded or do not fit; and whether they do not."""
+    source = segmentation.source or "the segmentation"
+    records = (_provenance_of(segment, source) or {} for segment in segmentation.segments)
+    values = next((r["positions_mm"] for r in records if r.get("positions_mm")), None)
+    positions = places.take(values)
+    if positions is None or not np.isfinite(positions).all():
+        return None, values is not None
+    return positions, False
+
+
+def _provenance_of(segment: Segment, source: str) -> dict[str, Any] | None:
     """How the segment came about, by its tag; None if it has none; InputError if it is damaged."""
     value = segment.tags.get(PROVENANCE_TAG)
     if not value:
@@ -75,20 +133,15 @@ def provenance_of(segment: Segment, source: str) -> dict[str, Any] | None:
         raise InputError(f"{source}, segment '{segment.name}': the tag {PROVENANCE_TAG} is damaged") from fault
 
 
-def _from_record(segment: Segment, record: Mapping[str, Any]) -> dict[str, Any] | None:
-    for index, muscle in enumerate(record["muscles"]):
-        if muscle.get("name") == segment.name:
-            rows = record.get("confidence") or []
-            confidence = rows[index] if index < len(rows) else None
-            return {**record.get("provenance", {}), "muscle": muscle, "confidence": confidence}
-    return None
-
-
-def _confidence(values: Any, slices: int) -> np.ndarray | None:
-    """Expected Dice (slices,), NaN where unknown; None if it is not one value per slice: the grid is another one."""
-    if not isinstance(values, list) or len(values) != slices:
-        return None
-    return np.array([np.nan if v is None else float(v) for v in values])
+def _tags(record: Mapping[str, Any], index: int) -> dict[str, str]:
+    """The tags of a muscle of the record, as a `.seg.nrrd` would have them."""
+    muscle = record["muscles"][index]
+    tags = {PROVENANCE_TAG: provenance(record, index)}
+    if "axis" in record:
+        drawn = dict.fromkeys(muscle.get("drawn_slices", ()))
+        known = MuscleAnnotation(muscle["name"], drawn, frozenset(muscle.get("absent_slices", ())))
+        tags[SLICES_TAG] = slices_tag(known, record["axis"])
+    return tags
 
 
 def _sorted(slices: Any) -> tuple[int, ...]:
