@@ -42,8 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--layout",
         choices=LAYOUTS,
         default="equal",
-        help="where slices are drawn: equally spaced with both ends; partial: over the first 70 %% only; at random; "
-        "incomplete: equally spaced, 30 %% of the masks missing (default: %(default)s)",
+        help="where slices are drawn (default: %(default)s). "
+        + "; ".join(f"{name}: {words}" for name, words in LAYOUTS.items()).replace("%", "%%"),
     )
     parser.add_argument(
         "--seeds", default="0", help="seeds of the layouts in which chance plays (default: %(default)s)"

@@ -14,30 +14,36 @@ import numpy as np
 from MusclePropLib.core.annotations import Annotations
 from MusclePropLib.core.errors import InputError
 
-LEAST = 2  # drawn slices that every muscle keeps: with one there is nothing to interpolate between
+LEAST = 2  # drawn slices that `incomplete` leaves every muscle: with one there is nothing to interpolate between
 
 
 def equally_spaced(filled: np.ndarray, count: int) -> list[int]:
-    """`count` slices at equal distances over the labelled range, both ends included, on the nearest labelled slice."""
+    """`count` slices at equal distances over the labelled range, both ends included, on the nearest labelled slice.
+
+    A single one stands in the middle.
+    """
     return covering(filled, count, 1.0)
 
 
-def covering(filled: np.ndarray, count: int, share: float) -> list[int]:
-    """As `equally_spaced`, but the last drawn slice stands at `share` (0 to 1) of the labelled range."""
-    if count < LEAST:
-        raise InputError(f"{count} slices to draw; at least {LEAST} are needed")
-    if not 0 < share <= 1:
-        raise InputError(f"a share of {share:g} of the labelled range; it must lie above 0 and not above 1")
-    first, last = filled[0], filled[-1]
-    wanted = np.linspace(first, first + share * (last - first), count)
-    return sorted({int(filled[np.argmin(np.abs(filled - w))]) for w in wanted})
+def covering(filled: np.ndarray, count: int, share: float, start: float = 0.0) -> list[int]:
+    """As `equally_spaced`, but over `share` (0 to 1) of the labelled range only, which begins at its share `start`."""
+    _check_count(count)
+    if not (0 < share <= 1 and 0 <= start <= 1 - share + 1e-9):
+        raise InputError(f"a share of {share:g} of the labelled range from {start:g} on; it must lie within 0 to 1")
+    first, extent = filled[0], filled[-1] - filled[0]
+    shares = np.linspace(start, start + share, count) if count > 1 else np.array([start + share / 2])
+    return sorted({int(filled[np.argmin(np.abs(filled - w))]) for w in first + shares * extent})
 
 
 def randomly_placed(filled: np.ndarray, count: int, rng: np.random.Generator) -> list[int]:
     """`count` labelled slices drawn at random without replacement, all if there are fewer."""
-    if count < LEAST:
-        raise InputError(f"{count} slices to draw; at least {LEAST} are needed")
+    _check_count(count)
     return sorted(int(t) for t in rng.choice(filled, min(count, len(filled)), replace=False))
+
+
+def _check_count(count: int) -> None:
+    if count < 1:
+        raise InputError(f"{count} slices to draw; at least 1 is needed")
 
 
 def incomplete(annotations: Annotations, fraction: float, rng: np.random.Generator) -> Annotations:

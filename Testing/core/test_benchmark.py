@@ -9,9 +9,9 @@ from cone import cone
 
 from MusclePropLib.core import rivals
 from MusclePropLib.core.annotations import State
-from MusclePropLib.core.benchmark.layouts import annotate
+from MusclePropLib.core.benchmark.layouts import LAYOUTS, NotApplicable, annotate
 from MusclePropLib.core.benchmark.plan import Plan
-from MusclePropLib.core.benchmark.problems import Problem, load_problem
+from MusclePropLib.core.benchmark.problems import Problem, SimulatedCase, load_problem
 from MusclePropLib.core.benchmark.report import markdown
 from MusclePropLib.core.benchmark.run import run_benchmark
 from MusclePropLib.core.benchmark.statistics import bootstrap_mean, mean_over_subjects, paired_difference
@@ -65,15 +65,54 @@ def test_label_any_joins_the_labels(folder):
 
 
 @pytest.mark.parametrize(
-    ("layout", "expected"), [("equal", [4, 8, 12, 16]), ("partial", [4, 7, 10, 12]), ("incomplete", None)]
+    ("layout", "expected"), [("equal", [4, 8, 12, 16]), ("partial", [4, 6, 9, 11]), ("middle", [6, 9, 11, 14])]
 )
 def test_layouts(layout, expected):
-    volume, truth = cone()
-    truth[[0, 1, 2, 3, 17, 18, 19, 20]] = False
-    muscle = annotate(Problem("c", "c", volume, {"m": truth, "n": truth}), layout, 4).muscles[0]
-    assert expected in (None, muscle.drawn_slices)
+    muscle = annotate(two_muscles(), layout, 4).muscles[0]
+    assert muscle.drawn_slices == expected
+    truth = two_muscles().truth["m"]
     assert all(np.array_equal(mask, truth[t]) for t, mask in muscle.drawn.items())
     assert muscle.state(0) is (State.ABSENT if layout == "equal" else State.UNKNOWN)
+
+
+def two_muscles():
+    """One on slices 4 to 16, the other on slices 2 to 18."""
+    volume, truth = cone()
+    masks = {"m": truth.copy(), "n": truth.copy()}
+    for name, outside in (("m", 4), ("n", 2)):
+        masks[name][:outside], masks[name][-outside:] = False, False
+    return Problem("c", "c", volume, masks)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_single_drawn_slice(layout):
+    try:
+        drawn = [muscle.drawn_slices for muscle in annotate(two_muscles(), layout, 1).muscles]
+    except NotApplicable:
+        assert layout in ("incomplete", "half")
+        return
+    assert [len(slices) for slices in drawn] == [1, 1]
+    if layout in ("equal", "middle"):
+        assert drawn == [[10], [10]]
+
+
+@pytest.mark.parametrize(("layout", "count"), [("half", 4), ("half", 5), ("incomplete", 4), ("incomplete", 3)])
+def test_what_is_left_out_is_all_that_differs_from_equal(layout, count):
+    whole, thinned = (annotate(two_muscles(), name, count).muscles for name in ("equal", layout))
+    for before, after in zip(whole, thinned, strict=True):
+        assert after.drawn and set(after.drawn) < set(before.drawn) and after.absent == before.absent
+    drawn = [[t in after.drawn for t in before.drawn_slices] for before, after in zip(whole, thinned, strict=True)]
+    # Two muscles: at every place exactly one of them is drawn.
+    assert all(sum(place) == 1 for place in zip(*drawn, strict=True))
+    if layout == "half":
+        assert drawn[0] == [place % 2 == 0 for place in range(count)]
+
+
+def test_a_single_muscle_has_nothing_to_leave_out():
+    volume, truth = cone()
+    for layout in ("half", "incomplete"):
+        with pytest.raises(NotApplicable, match="one muscle only"):
+            annotate(Problem("c", "c", volume, {"m": truth}), layout, 5)
 
 
 def test_chance_follows_the_seed():
@@ -115,6 +154,36 @@ def test_what_is_done_is_not_done_again(measured, monkeypatch):
         measured(plan, keep=False)
 
 
+def test_rows_may_be_measured_anew_one_by_one(measured):
+    plan = Plan(("copy",), (3, 5))
+    first = measured(plan)
+    second = measured(plan, keep=lambda row: row["slices"] == 5)
+    same = [a["seconds"] == b["seconds"] for a, b in zip(first, second, strict=True)]
+    assert same == [row["slices"] == 5 for row in first]
+
+
+def test_a_row_says_what_it_was_measured_with_and_what_the_method_expects(measured):
+    rows = measured(Plan(("muscleprop-priors",), (4,), layout="partial"))
+    assert all("commit" in row for row in rows)
+    scores, said = rows[0]["scores"]["Segment_1"], rows[0]["said"]["Segment_1"]
+    assert 0 < said["estimate"] <= 1 and said["method"]
+    assert scores["beyond_dice"] < scores["dice"]
+
+
+def test_a_layout_that_does_not_apply_is_skipped_with_its_reason(measured):
+    rows = measured(Plan(("copy",), (3,), layout="half", label_any=True))
+    assert [row["status"] for row in rows] == ["skipped"] * 2 and "one muscle only" in rows[0]["message"]
+
+
+def test_a_simulated_calf_is_a_case_too(tmp_path):
+    case = SimulatedCase(2000, (24, 50, 60))
+    rows = []
+    run_benchmark([case], Plan(("copy",), (1, 3)), Store(tmp_path / "results.json", {}), rows.append)
+    assert [row["status"] for row in rows] == ["done", "done"] and set(rows[0]["scores"]) == {"GM", "GL", "SOL"}
+    run_benchmark([case], Plan(("copy",), (1, 3)), Store(tmp_path / "results.json", {}), rows.append, load=pytest.fail)
+    assert rows[2:] == rows[:2]
+
+
 def test_a_changed_case_is_measured_anew(measured, folder):
     plan = Plan(("copy",), (3,))
     before = measured(plan)[0]["scores"]["Segment_1"]["dice"]
@@ -138,7 +207,7 @@ def test_a_file_that_is_no_result_is_refused(tmp_path):
         Store(path, {})
 
 
-@pytest.mark.parametrize("wrong", [{"methods": ("magic",)}, {"layout": "spiral"}, {"slices": (1,)}, {"slices": ()}])
+@pytest.mark.parametrize("wrong", [{"methods": ("magic",)}, {"layout": "spiral"}, {"slices": (0,)}, {"slices": ()}])
 def test_an_impossible_plan_is_refused(wrong):
     with pytest.raises(InputError):
         Plan(**{"methods": ("copy",), "slices": (3,)} | wrong)

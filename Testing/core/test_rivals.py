@@ -11,7 +11,7 @@ from MusclePropLib.core.annotations import Annotations, MuscleAnnotation
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.geometry import Geometry
 from MusclePropLib.core.metrics import score
-from MusclePropLib.core.rivals import RIVALS, RivalUnavailable, masks_of, rival_named, volumes_of
+from MusclePropLib.core.rivals import RIVALS, RivalUnavailable, answer_of, masks_of, rival_named, volumes_of
 from MusclePropLib.core.volumes import Volume
 
 DRAWN = (0, 10, 20)
@@ -101,6 +101,43 @@ def test_muscles_whose_masks_overlap_each_keep_theirs(name):
 @pytest.mark.parametrize("name", CARRY_ON)
 def test_one_drawn_slice_is_enough(name):
     assert run(name, (10,)).any(axis=(1, 2)).all()
+
+
+@pytest.mark.parametrize("name", ["fill", "labelprop"])
+def test_a_method_that_cannot_do_with_one_slice_says_so(name):
+    volume, truth = cone()
+    with pytest.raises(RivalUnavailable, match="at least 2 drawn slices"):
+        masks_of(RIVALS[name], volume, drawn_on(truth, (10,)))
+
+
+def two_halves():
+    volume, truth = cone()
+    halves = [truth.copy(), truth.copy()]
+    halves[0][:, 32:], halves[1][:, :32] = False, False
+    muscles = [MuscleAnnotation(n, {t: m[t] for t in DRAWN}) for n, m in zip("ab", halves, strict=True)]
+    return volume, Annotations(truth.shape, muscles), halves
+
+
+def test_the_papers_network_learns_from_the_drawn_slices():
+    volume, truth = cone()
+    quick = {"base_maps": 8, "levels": 3, "slices": 8, "variant": "unet-s", "learning_rate": 5e-3}
+    found = masks_of(RIVALS["paper-scratch"], volume, drawn_on(truth, DRAWN), steps=60, **quick)[0]
+    assert score(found, truth, volume.geometry, DRAWN).dice > 0.8
+
+
+def test_own_says_what_it_expects_and_each_muscle_may_be_taken_by_itself():
+    volume, annotations, halves = two_halves()
+    together = answer_of(RIVALS["muscleprop-priors"], volume, annotations)
+    alone = answer_of(RIVALS["muscleprop-no-negatives"], volume, annotations, method="interpolation")
+    for answer in (together, alone):
+        assert set(answer.said) == {"a", "b"} and 0 < answer.said["a"]["estimate"] <= 1
+        assert all(overlap(mask, half) > 0.8 for mask, half in zip(answer.masks, halves, strict=True))
+    assert not (together.masks[0] & together.masks[1]).any()
+    single = Annotations(annotations.shape, annotations.muscles[:1])
+    by_itself = masks_of(RIVALS["muscleprop-priors"], volume, single)[0]
+    assert np.array_equal(by_itself, alone.masks[0])
+    with pytest.raises(RivalUnavailable, match="one muscle only"):
+        answer_of(RIVALS["muscleprop-no-negatives"], volume, single)
 
 
 def test_the_area_spline_knows_a_cone_from_three_slices():

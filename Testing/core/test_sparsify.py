@@ -56,10 +56,22 @@ def test_random_places_differ():
     assert len(places) == 20
 
 
-@pytest.mark.parametrize("count", [1, 0, -3])
-def test_fewer_than_two_slices(count):
+def test_a_single_slice_stands_in_the_middle():
+    assert equally_spaced(np.arange(10, 51), 1) == [30]
+    assert covering(np.arange(10, 51), 1, 0.5) == [20]
+    assert len(randomly_placed(np.arange(10, 51), 1, np.random.default_rng(0))) == 1
+
+
+def test_covering_may_begin_anywhere():
+    assert covering(np.arange(0, 101), 4, 0.6, 0.2) == [20, 40, 60, 80]
+    with pytest.raises(InputError, match="share"):
+        covering(np.arange(9), 3, 0.6, 0.5)
+
+
+@pytest.mark.parametrize("count", [0, -3])
+def test_no_slice_at_all(count):
     for pick in (equally_spaced, lambda f, n: randomly_placed(f, n, np.random.default_rng(0))):
-        with pytest.raises(InputError, match="at least 2"):
+        with pytest.raises(InputError, match="at least 1"):
             pick(np.arange(9), count)
 
 
@@ -139,7 +151,7 @@ def test_the_command_takes_another_axis(labels, tmp_path):
 
 def test_the_command_leaves_nothing_half_written(labels, tmp_path):
     before = sorted(tmp_path.iterdir())
-    for output, *faulty in (["a.seg.nrrd", "--incomplete", 0.9], ["a.seg.nrrd", "--slices", 1], [labels.name]):
+    for output, *faulty in (["a.seg.nrrd", "--incomplete", 0.9], ["a.seg.nrrd", "--slices", 0], [labels.name]):
         with pytest.raises(InputError):
             run(labels, "-o", tmp_path / output, *faulty)
     assert sorted(tmp_path.iterdir()) == before

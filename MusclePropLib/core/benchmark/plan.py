@@ -30,8 +30,8 @@ class Plan:
             rival_named(name)
         if self.layout not in LAYOUTS:
             raise InputError(f"no layout is called '{self.layout}'; there are {', '.join(LAYOUTS)}")
-        if not self.methods or not self.slices or min(self.slices) < 2:
-            raise InputError("a benchmark needs methods, and numbers of drawn slices of at least 2")
+        if not self.methods or not self.slices or min(self.slices) < 1:
+            raise InputError("a benchmark needs methods, and numbers of drawn slices of at least 1")
 
     def draws(self) -> Iterator[tuple[int, int]]:
         """(number of slices, seed) of each annotation to try; one seed where chance has no part."""

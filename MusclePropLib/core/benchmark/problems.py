@@ -10,6 +10,7 @@ from MusclePropLib.core.annotations import is_not_muscle
 from MusclePropLib.core.cohort.cases import Case
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.geometry import Geometry
+from MusclePropLib.core.phantom import simulate_calf
 from MusclePropLib.core.segmentation import read_segmentation
 from MusclePropLib.core.volumes import Volume, read_volume
 
@@ -26,28 +27,59 @@ class Problem:
     truth: dict[str, np.ndarray]
 
 
-def load_problem(case: Case, axis: int = 0, label_any: bool = False, crop: bool = True) -> Problem:
-    """Read a case and put array axis `axis`, across which slices are drawn, first.
+@dataclass(frozen=True)
+class SimulatedCase:
+    """A simulated calf, by its seed and shape (slices, rows, columns); it takes the place of a case of files."""
+
+    seed: int
+    shape: tuple[int, int, int]
+
+    @property
+    def name(self) -> str:
+        """Also the subject: every seed is another one."""
+        return f"calf_{self.seed}"
+
+    subject = name
+
+
+def origin(case: Case | SimulatedCase) -> list:
+    """What tells a case from another state of itself: its files' sizes and times, or what it is simulated from."""
+    if isinstance(case, SimulatedCase):
+        return ["simulated", case.seed, *case.shape]
+    return [[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in (case.image, case.labels)]
+
+
+def load_problem(case: Case | SimulatedCase, axis: int = 0, label_any: bool = False, crop: bool = True) -> Problem:
+    """Read or simulate a case and put array axis `axis`, across which slices are drawn, first.
 
     `label_any` takes all labels together as one muscle. `crop` leaves out the slices before the first and after the
     last label, on which copying the outermost mask would be punished and stopping there rewarded, with no bearing on
     what is compared. Raises InputError if a file is unusable.
     """
-    volume = read_volume(case.image)
-    segmentation = read_segmentation(case.labels).resampled_to(volume.geometry)
-    names = [segment.name for segment in segmentation.segments]
-    truth = {n: np.moveaxis(segmentation.mask(i), axis, 0) for i, n in enumerate(names)}
-    truth = {n: mask for n, mask in truth.items() if mask.any() and not is_not_muscle(n, {})}
-    if not truth:
-        raise InputError(f"{case.labels}: no voxel is labelled")
+    volume, truth = _simulated(case) if isinstance(case, SimulatedCase) else _read(case)
+    volume, truth = volume.along(axis), {n: np.moveaxis(mask, axis, 0) for n, mask in truth.items()}
     if label_any:
         truth = {ANY: np.logical_or.reduce(list(truth.values()))}
-    volume = volume.along(axis)
     if crop:
         filled = np.flatnonzero(np.logical_or.reduce([m.any(axis=(1, 2)) for m in truth.values()]))
         inside = slice(int(filled[0]), int(filled[-1]) + 1)
         volume, truth = _cut(volume, inside), {n: mask[inside] for n, mask in truth.items()}
     return Problem(case.name, case.subject, volume, truth)
+
+
+def _read(case: Case) -> tuple[Volume, dict[str, np.ndarray]]:
+    volume = read_volume(case.image)
+    segmentation = read_segmentation(case.labels).resampled_to(volume.geometry)
+    truth = {segment.name: segmentation.mask(i) for i, segment in enumerate(segmentation.segments)}
+    truth = {n: mask for n, mask in truth.items() if mask.any() and not is_not_muscle(n, {})}
+    if not truth:
+        raise InputError(f"{case.labels}: no voxel is labelled")
+    return volume, truth
+
+
+def _simulated(case: SimulatedCase) -> tuple[Volume, dict[str, np.ndarray]]:
+    calf = simulate_calf(case.seed, case.shape)
+    return calf.volume, {name: calf.labels == value for value, name in enumerate(calf.names, 1)}
 
 
 def _cut(volume: Volume, inside: slice) -> Volume:

@@ -15,23 +15,30 @@ import numpy as np
 
 from MusclePropLib import __version__
 from MusclePropLib.core.annotations import Annotations
-from MusclePropLib.core.benchmark.layouts import annotate
+from MusclePropLib.core.benchmark.layouts import NotApplicable, annotate
 from MusclePropLib.core.benchmark.plan import Options, Plan
-from MusclePropLib.core.benchmark.problems import Problem, load_problem
+from MusclePropLib.core.benchmark.problems import Problem, SimulatedCase, load_problem, origin
+from MusclePropLib.core.benchmark.provenance import commit
 from MusclePropLib.core.benchmark.store import Store
 from MusclePropLib.core.cohort.cases import Case
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.measurements.stack import Stack
 from MusclePropLib.core.metrics import score
-from MusclePropLib.core.rivals import Rival, RivalUnavailable, masks_of, rival_named, volumes_of
+from MusclePropLib.core.rivals import Answer, Rival, RivalUnavailable, answer_of, rival_named, volumes_of
 
 Row = dict[str, Any]
 
 
-def run_benchmark(cases: Iterable[Case], plan: Plan, store: Store, on_row: Callable[[Row], None]) -> None:
+def run_benchmark(
+    cases: Iterable[Case | SimulatedCase],
+    plan: Plan,
+    store: Store,
+    on_row: Callable[[Row], None],
+    load: Callable[..., Problem] = load_problem,
+) -> None:
     """Fill `store` with a row per case, number of slices, seed and method, calling `on_row` after each.
 
-    Rows that are there already are kept; failed ones are tried again.
+    Rows that are there already are kept; failed ones are tried again. `load` stands in for `load_problem`.
     """
     for case in cases:
         problem: Problem | InputError | None = None
@@ -40,9 +47,8 @@ def run_benchmark(cases: Iterable[Case], plan: Plan, store: Store, on_row: Calla
                 row = _identity(case, plan, method, count, seed)
                 found = store.find(row)
                 if found is None:
-                    problem = problem or _load(case, plan)
-                    found = row | _outcome(problem, plan, method, count, seed)
-                    store.add(found)
+                    problem = problem or _load(load, case, plan)
+                    found = store.add(row | _outcome(problem, plan, method, count, seed))
                 on_row(found)
 
 
@@ -59,17 +65,16 @@ def environment() -> dict[str, object]:
     return {"muscleprop": __version__, **machine, "packages": found}
 
 
-def _identity(case: Case, plan: Plan, method: str, count: int, seed: int) -> Row:
+def _identity(case: Case | SimulatedCase, plan: Plan, method: str, count: int, seed: int) -> Row:
     """What makes a row the same row: with any of it changed it is measured anew."""
-    files = [[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in (case.image, case.labels)]
     options = dict(plan.options.get(method, {}))
-    where = {"case": case.name, "subject": case.subject, "files": files, **plan.reading()}
+    where = {"case": case.name, "subject": case.subject, "files": origin(case), **plan.reading()}
     return {**where, "layout": plan.layout, "slices": count, "seed": seed, "method": method, "options": options}
 
 
-def _load(case: Case, plan: Plan) -> Problem | InputError:
+def _load(load: Callable[..., Problem], case: Case | SimulatedCase, plan: Plan) -> Problem | InputError:
     try:
-        return load_problem(case, **plan.reading())
+        return load(case, **plan.reading())
     except InputError as fault:
         return fault
 
@@ -80,6 +85,8 @@ def _outcome(problem: Problem | InputError, plan: Plan, method: str, count: int,
             raise problem
         annotations = annotate(problem, plan.layout, count, seed)
         return _measured(rival_named(method), problem, annotations, plan.options.get(method, {}))
+    except NotApplicable as fault:
+        return {"status": "skipped", "message": str(fault)}
     except RivalUnavailable as fault:
         return {"status": "unavailable", "message": str(fault)}
     except Exception as fault:  # whatever a method does, the benchmark goes on and says so
@@ -88,21 +95,34 @@ def _outcome(problem: Problem | InputError, plan: Plan, method: str, count: int,
 
 
 def _measured(rival: Rival, problem: Problem, annotations: Annotations, options: Options) -> Row:
-    compute = volumes_of if rival.volumes_only else masks_of
     began, used = time.perf_counter(), _processor_seconds()
+    compute = volumes_of if rival.volumes_only else answer_of
     found = compute(rival, problem.volume, annotations, **options)
     took = {"seconds": time.perf_counter() - began, "processor_seconds": _processor_seconds() - used}
-    scored = _volume_errors if rival.volumes_only else _scores
     drawn = {m.name: m.drawn_slices for m in annotations.muscles}
-    return {"status": "done", **took, "drawn": drawn, "scores": scored(problem, annotations, found)}
+    row = {"status": "done", "commit": commit(), **took, "drawn": drawn}
+    if isinstance(found, Answer):
+        said = {"said": found.said} if found.said else {}
+        return row | said | {"scores": _scores(problem, annotations, found.masks)}
+    return row | {"scores": _volume_errors(problem, annotations, found)}
 
 
 def _scores(problem: Problem, annotations: Annotations, masks: list[np.ndarray]) -> Row:
     volume = problem.volume
-    return {
-        m.name: score(mask, problem.truth[m.name], volume.geometry, {*m.drawn, *m.absent}, volume.positions).to_json()
-        for m, mask in zip(annotations.muscles, masks, strict=True)
-    }
+    rows = {}
+    for muscle, mask in zip(annotations.muscles, masks, strict=True):
+        truth = problem.truth[muscle.name]
+        scores = score(mask, truth, volume.geometry, {*muscle.drawn, *muscle.absent}, volume.positions)
+        rows[muscle.name] = scores.to_json() | {"beyond_dice": _beyond(mask, truth, muscle.drawn_slices)}
+    return rows
+
+
+def _beyond(mask: np.ndarray, truth: np.ndarray, drawn: list[int]) -> float | None:
+    """Dice over the slices before the first and after the last drawn one; None where the muscle does not reach them."""
+    outside = np.r_[: drawn[0], drawn[-1] + 1 : len(truth)]
+    found, there = mask[outside], truth[outside]
+    total = int(np.count_nonzero(found)) + int(np.count_nonzero(there))
+    return 2 * int(np.count_nonzero(found & there)) / total if there.any() else None
 
 
 def _volume_errors(problem: Problem, annotations: Annotations, volumes: list[float]) -> Row:

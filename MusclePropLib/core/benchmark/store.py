@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,13 @@ FACTS = ("case", "files", "axis", "label_any", "crop", "layout", "slices", "seed
 class Store:
     """Rows of a benchmark, kept in `path`; `environment` is written beside them."""
 
-    def __init__(self, path: Path, environment: dict[str, object], keep: bool = True) -> None:
-        """Read what is there; without `keep` none of it is found again, but it stays until it is measured anew.
+    def __init__(self, path: Path, environment: dict[str, object], keep: bool | Callable[[Row], bool] = True) -> None:
+        """Read what is there; what is not to `keep` is not found again, but stays until it is measured anew.
 
         Raises InputError if it is not a benchmark's results.
         """
         self.path = path
-        self._findable = keep
+        self._keeps = keep if callable(keep) else lambda row: keep
         self._environment = environment
         self._rows = {_key(row): row for row in read_rows(path)} if path.exists() else {}
 
@@ -33,15 +34,22 @@ class Store:
 
     def find(self, identity: Row) -> Row | None:
         """The finished row of this identity."""
-        row = self._rows.get(_key(identity)) if self._findable else None
-        return row if row and row["status"] == "done" else None
+        row = self._rows.get(_key(identity))
+        return row if row and row["status"] == "done" and self._keeps(row) else None
 
-    def add(self, row: Row) -> None:
-        """Take a row in, in place of an older one of the same identity, and write the file."""
-        self._rows[_key(row)] = row
-        content = {"environment": self._environment, "rows": self.rows}
+    def add(self, row: Row) -> Row:
+        """Take a row in, in place of an older one of the same identity, and write the file; returns it as it is kept.
+
+        The file has a line for each row, and seven digits of every score.
+        """
+        key = _key(row)
+        self._rows.pop(key, None)
+        self._rows[key] = row | {"scores": _shortened(row["scores"])} if "scores" in row else row
+        lines = ",\n".join(json.dumps(row, allow_nan=False) for row in self.rows)
+        head = json.dumps(self._environment, allow_nan=False)
         with replacing(self.path) as part:
-            part.write_text(json.dumps(content, indent=1, allow_nan=False), encoding="utf-8")
+            part.write_text(f'{{"environment": {head},\n"rows": [\n{lines}\n]}}\n', encoding="utf-8")
+        return self._rows[key]
 
 
 def read_rows(path: Path) -> list[Row]:
@@ -53,6 +61,13 @@ def read_rows(path: Path) -> list[Row]:
     except (OSError, ValueError, KeyError, TypeError) as fault:
         raise InputError(f"{path}: not the results of a benchmark ({fault})") from fault
     return rows
+
+
+def _shortened(scores: dict[str, Row]) -> dict[str, Row]:
+    return {
+        muscle: {name: float(f"{value:.7g}") if isinstance(value, float) else value for name, value in figures.items()}
+        for muscle, figures in scores.items()
+    }
 
 
 def _key(row: Row) -> str:
