@@ -129,6 +129,7 @@ def test_slices_run_down_the_leg_and_sides_are_mirrored(calves):
         assert affine[2, 0] < 0, "slices run towards the feet"
         gm, gl = (affine[0, 3] + affine[0, 2] * np.nonzero(calf.labels == v)[2].mean() for v in (1, 2))
         assert (gm < gl) == (calf.subject.side == "left")
+        assert np.linalg.det(affine[:3, [2, 1, 0]]) > 0, "right-handed: Slicer keeps its axes as they are"
     assert sides == {"left", "right"}
 
 

@@ -24,7 +24,7 @@ def simulate_cohort(
 ) -> None:
     """Write `count` calves as `calfNNN.nrrd` and `calfNNN.seg.nrrd`, every slice drawn or declared absent.
 
-    All are right legs, left ones mirrored: which side was scanned is always known, and without it medial and lateral
+    All are left legs, right ones mirrored: which side was scanned is always known, and without it medial and lateral
     cannot be told apart. Those that are there already stay as they are.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -32,7 +32,7 @@ def simulate_cohort(
         image, labels = (folder / f"calf{seed:03d}{ending}" for ending in (".nrrd", ".seg.nrrd"))
         if not (image.is_file() and labels.is_file()):
             calf = simulate_calf(seed, shape)
-            across = -1 if calf.subject.side == "left" else 1
+            across = -1 if calf.subject.side == "right" else 1
             write_volume(image, replace(calf.volume, array=calf.volume.array[:, :, ::across]))
             annotations = _annotations(calf.labels[:, :, ::across], calf.names)
             write_segmentation(labels, segmentation_from_annotations(annotations, calf.volume.geometry))

@@ -31,7 +31,7 @@ class Calf:
 def simulate_calf(seed: int, shape: tuple[int, int, int] = (140, 300, 400), spacing: Triple | None = None) -> Calf:
     """Simulate the scan of one subject; equal arguments give equal scans.
 
-    `shape` is (slices, rows, columns): from the knee down, from the skin inwards, from the patient's left to right.
+    `shape` is (slices, rows, columns): from the knee down, from the skin inwards, from the patient's right to left.
     Without `spacing` (mm, same order) the scan spans what a sonographer would record, from the hollow of the knee to
     the Achilles tendon, whatever the shape; with it, it starts at the same level and is as large as it comes to.
     """
@@ -49,7 +49,7 @@ def simulate_calf(seed: int, shape: tuple[int, int, int] = (140, 300, 400), spac
         plane = scatterers.plane(z - subject.sweep[0], machine.beam.elevational)
         pictures[index] = machine.picture(seen, plane, missed, spacing[1:], scanner)
         labels[index] = seen.labels
-    if subject.side == "left":  # the anatomy is a right leg's
+    if subject.side == "right":  # the anatomy is a left leg's
         pictures, labels = np.ascontiguousarray(pictures[..., ::-1]), np.ascontiguousarray(labels[..., ::-1])
     return Calf(Volume(pictures, _geometry(shape, spacing), source=f"simulated calf {seed}"), labels, NAMES, subject)
 
@@ -60,8 +60,11 @@ def _natural_spacing(subject: Subject, shape: tuple[int, int, int]) -> Triple:
 
 
 def _geometry(shape: tuple[int, int, int], spacing: Triple) -> Geometry:
-    """LPS: slices towards the feet, rows from the back of the leg forwards, columns towards the patient's right."""
+    """LPS: slices towards the feet, rows from the back of the leg forwards, columns towards the patient's left.
+
+    Right-handed: Slicer turns the axes of a left-handed volume when it loads one.
+    """
     affine = np.zeros((4, 4))
-    affine[2, 0], affine[1, 1], affine[0, 2], affine[3, 3] = -spacing[0], -spacing[1], -spacing[2], 1.0
-    affine[0, 3], affine[1, 3] = (shape[2] - 1) / 2 * spacing[2], (shape[1] - 1) / 2 * spacing[1]
+    affine[2, 0], affine[1, 1], affine[0, 2], affine[3, 3] = -spacing[0], -spacing[1], spacing[2], 1.0
+    affine[0, 3], affine[1, 3] = -(shape[2] - 1) / 2 * spacing[2], (shape[1] - 1) / 2 * spacing[1]
     return Geometry(shape, affine)

@@ -79,7 +79,7 @@ class Subject:
 def draw_subject(rng: np.random.Generator) -> Subject:
     """A random adult: volumes by sex (normal, cut at two standard deviations), lengths by the tibia."""
     sex = str(rng.choice(["female", "male"]))
-    side = str(rng.choice(["left", "right"]))
+    side = str(rng.choice(["right", "left"]))
     tibia = _TIBIA[sex] + 18.0 * _normal(rng)
     fat = _FAT[sex] * np.exp(0.25 * _normal(rng))
     build = _normal(rng)  # big calves are big in all three heads
