@@ -82,8 +82,15 @@ def _shifts(fields: np.ndarray, wanted: Sequence[float], free: Sequence[int]) ->
     for _ in range(ROUNDS):
         for index in free:
             rivals = [fields[j] + shifts.get(j, 0.0) for j in range(len(fields)) if j != index]
-            lead = (fields[index] - np.maximum(np.max(rivals, axis=0), 0)).ravel()
-            count = int(np.clip(round(wanted[index]), 1, len(lead) - 1))
-            level = float(np.partition(lead, len(lead) - count)[len(lead) - count])
-            shifts[index] = float(np.clip(-level, -LARGEST_SHIFT, LARGEST_SHIFT))
+            lead = fields[index] - np.maximum(np.max(rivals, axis=0), 0)
+            shifts[index] = -_level(lead, int(np.clip(round(wanted[index]), 1, lead.size - 1)))
     return shifts
+
+
+def _level(lead: np.ndarray, count: int) -> float:
+    """The `count`-th largest value of `lead`, within +-LARGEST_SHIFT; only what lies between needs to be sorted."""
+    close = lead[np.abs(lead) < LARGEST_SHIFT]
+    rank = count - np.count_nonzero(lead >= LARGEST_SHIFT)
+    if not 0 < rank <= len(close):
+        return LARGEST_SHIFT if rank <= 0 else -LARGEST_SHIFT
+    return float(np.partition(close, len(close) - rank)[len(close) - rank])
