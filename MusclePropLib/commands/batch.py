@@ -13,6 +13,7 @@ from typing import Any
 
 from MusclePropLib.commands._session import Case, Session, add_settings, settings_of
 from MusclePropLib.commands.common import (
+    IMAGE_ENDINGS,
     SEGMENTATION_ENDINGS,
     CommandFailed,
     Progress,
@@ -31,7 +32,6 @@ gives
 results/leg-01-muscles.seg.nrrd, results/leg-01-muscles.json and results/summary.csv"""
 
 MARK = "-annotations"
-IMAGE_ENDINGS = (".nrrd", ".nii.gz", ".nii", ".mha", ".mhd", ".nhdr", ".igs.mha", ".igs.nrrd", "")  # "": a folder
 COLUMNS = (
     *("case", "status", "muscle", "volume_ml", "estimate", "method", "drawn_slices", "next_slice", "seconds"),
     "message",

@@ -14,6 +14,7 @@ from MusclePropLib.core.files import replacing
 from MusclePropLib.jobs.protocol import Event, jsonable
 
 SEGMENTATION_ENDINGS = (".seg.nrrd", ".nrrd", ".nii.gz", ".nii", ".mha")
+IMAGE_ENDINGS = (".nrrd", ".nii.gz", ".nii", ".mha", ".mhd", ".nhdr", ".igs.mha", ".igs.nrrd", "")  # "": a folder
 PLAIN_LINE_SECONDS = 10.0
 
 

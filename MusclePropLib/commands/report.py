@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from MusclePropLib.commands.batch import IMAGE_ENDINGS
-from MusclePropLib.commands.common import write_text
+from MusclePropLib.commands.common import IMAGE_ENDINGS, write_text
 from MusclePropLib.core.errors import InputError
 
 if TYPE_CHECKING:

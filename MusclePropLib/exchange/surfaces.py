@@ -5,8 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import vtk
-from vtk.util import numpy_support
+from vtkmodules.util import numpy_support
+from vtkmodules.vtkCommonCore import vtkPoints
+from vtkmodules.vtkCommonDataModel import vtkImageData, vtkPolyData
+from vtkmodules.vtkFiltersCore import vtkPolyDataNormals, vtkReverseSense, vtkWindowedSincPolyDataFilter
+from vtkmodules.vtkFiltersGeneral import vtkDiscreteFlyingEdges3D
+from vtkmodules.vtkIOGeometry import vtkOBJWriter, vtkSTLWriter
 
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.files import replacing
@@ -16,10 +20,10 @@ from MusclePropLib.core.measurements.stack import Stack
 ITERATIONS, PASS_BAND = 40, 0.01
 """Slicer's smoothing factor 0.5, the default of its closed surfaces."""
 
-WRITERS = {".stl": "vtkSTLWriter", ".obj": "vtkOBJWriter"}
+WRITERS = {".stl": vtkSTLWriter, ".obj": vtkOBJWriter}
 
 
-def surface(labels: np.ndarray, value: int, stack: Stack, most_voxels: float = np.inf) -> vtk.vtkPolyData:
+def surface(labels: np.ndarray, value: int, stack: Stack, most_voxels: float = np.inf) -> vtkPolyData:
     """Closed surface of the voxels (slices, rows, columns) that hold `value`; ValueError if there are none.
 
     Where the box around them has more than `most_voxels`, every second (third, ...) row and column is used, which is
@@ -34,15 +38,15 @@ def surface(labels: np.ndarray, value: int, stack: Stack, most_voxels: float = n
     corners = np.array([b.start for b in box]) - np.array([1, step, step])
     mesh = _contour(mask)
     indices = numpy_support.vtk_to_numpy(mesh.GetPoints().GetData())[:, ::-1] * [1, step, step] + corners
-    points = vtk.vtkPoints()
+    points = vtkPoints()
     points.SetData(numpy_support.numpy_to_vtk(_millimetres(indices, stack), deep=True))
     mesh.SetPoints(points)
     return _smoothed(mesh, np.linalg.det(stack.affine[:3, :3]) > 0)
 
 
-def write_surface(path: Path, mesh: vtk.vtkPolyData) -> None:
+def write_surface(path: Path, mesh: vtkPolyData) -> None:
     """STL (binary) or OBJ by the ending, whole or not at all. InputError if it cannot be written."""
-    writer = getattr(vtk, WRITERS[path.suffix.lower()])()
+    writer = WRITERS[path.suffix.lower()]()
     writer.SetInputData(mesh)
     if path.suffix.lower() == ".stl":
         writer.SetFileTypeToBinary()
@@ -65,12 +69,12 @@ def _box(labels: np.ndarray, value: int) -> tuple[slice, slice, slice]:
     return tuple(slice(int(f[0]), int(f[-1]) + 1) for f in (filled, np.flatnonzero(rows), np.flatnonzero(columns)))
 
 
-def _contour(mask: np.ndarray) -> vtk.vtkPolyData:
+def _contour(mask: np.ndarray) -> vtkPolyData:
     """The surface half way between voxels of 1 and 0; its points are (column, row, slice) indices."""
-    image = vtk.vtkImageData()
+    image = vtkImageData()
     image.SetDimensions(mask.shape[::-1])
     image.GetPointData().SetScalars(numpy_support.numpy_to_vtk(mask.ravel()))
-    edges = vtk.vtkDiscreteFlyingEdges3D()
+    edges = vtkDiscreteFlyingEdges3D()
     edges.SetInputData(image)
     edges.ComputeScalarsOff()
     edges.ComputeNormalsOff()
@@ -88,9 +92,9 @@ def _millimetres(indices: np.ndarray, stack: Stack) -> np.ndarray:
     return indices @ stack.affine[:3, :3].T + stack.affine[:3, 3]
 
 
-def _smoothed(mesh: vtk.vtkPolyData, mirrored: bool) -> vtk.vtkPolyData:
+def _smoothed(mesh: vtkPolyData, mirrored: bool) -> vtkPolyData:
     """Smoothed, with normals outwards: an affine from (slice, row, column) of positive determinant mirrors x, y, z."""
-    smooth = vtk.vtkWindowedSincPolyDataFilter()
+    smooth = vtkWindowedSincPolyDataFilter()
     smooth.SetInputData(mesh)
     smooth.SetNumberOfIterations(ITERATIONS)
     smooth.SetPassBand(PASS_BAND)
@@ -98,9 +102,9 @@ def _smoothed(mesh: vtk.vtkPolyData, mirrored: bool) -> vtk.vtkPolyData:
     smooth.FeatureEdgeSmoothingOff()
     smooth.NonManifoldSmoothingOn()
     smooth.NormalizeCoordinatesOn()
-    reverse = vtk.vtkReverseSense()
+    reverse = vtkReverseSense()
     reverse.SetInputConnection(smooth.GetOutputPort())
-    normals = vtk.vtkPolyDataNormals()
+    normals = vtkPolyDataNormals()
     normals.SetInputConnection(reverse.GetOutputPort() if mirrored else smooth.GetOutputPort())
     normals.ConsistencyOff()
     normals.SplittingOff()

@@ -8,7 +8,7 @@ from html import escape
 
 import cv2
 import numpy as np
-from skimage import measure
+from skimage.measure import find_contours
 
 from MusclePropLib.core.measurements.muscle import MuscleMeasures
 
@@ -100,10 +100,11 @@ def _jpeg(frame: np.ndarray) -> str:
 
 def _path(mask: np.ndarray, pixel: tuple[float, float]) -> str:
     """SVG path in mm around a mask."""
-    rings = (measure.approximate_polygon(c, TOLERANCE) for c in measure.find_contours(np.pad(mask, 1), 0.5))
+    rings = (c.astype(np.float32)[:, None] for c in find_contours(np.pad(mask, 1), 0.5))
+    simpler = (cv2.approxPolyDP(ring, TOLERANCE, closed=True)[:, 0] for ring in rings)
     return " ".join(
         "M" + "L".join(f"{(x - 0.5) * pixel[1]:.2f} {(y - 0.5) * pixel[0]:.2f}" for y, x in ring) + "Z"
-        for ring in rings
+        for ring in simpler
     )
 
 

@@ -10,21 +10,39 @@ from contextlib import contextmanager
 from functools import cache
 
 import numpy as np
-import vtk
-from vtk.util import numpy_support
+import vtkmodules.vtkRenderingOpenGL2  # noqa: F401  what makes the classes of vtkRenderingCore draw
+from vtkmodules.util import numpy_support
+from vtkmodules.vtkCommonCore import vtkLogger
+from vtkmodules.vtkCommonDataModel import vtkPlane, vtkPolyData
+from vtkmodules.vtkFiltersCore import vtkCutter, vtkStripper, vtkTubeFilter
+from vtkmodules.vtkIOImage import vtkPNGWriter
+from vtkmodules.vtkRenderingCore import (
+    vtkActor,
+    vtkLightKit,
+    vtkPolyDataMapper,
+    vtkRenderer,
+    vtkRenderWindow,
+    vtkWindowToImageFilter,
+)
 
 from MusclePropLib.core.measurements.muscle import MuscleMeasures
 from MusclePropLib.core.measurements.stack import Stack
 from MusclePropLib.exchange.surfaces import surface
 
-MOST_VOXELS = 6_000_000
+MOST_VOXELS = 1_500_000  # of the box around a muscle; more cannot be seen
 HEIGHT = 840  # pixels of a view; twice what is shown
 TURNS = (0.0, 90.0, 90.0)  # degrees about the long axis before each view, the first of which is along the rows
-RING_MM = 0.7
-
+RING_MM, RING_SIDES = 0.7, 8
 
 NONE = "No three-dimensional view: this machine has no OpenGL, neither a display nor EGL nor OSMesa"
-PROBE = "import vtk; w = vtk.vtkRenderWindow(); w.SetOffScreenRendering(1); w.Render(); assert w.SupportsOpenGL()"
+PROBE = """
+import vtkmodules.vtkRenderingOpenGL2
+from vtkmodules.vtkRenderingCore import vtkRenderWindow
+window = vtkRenderWindow()
+window.SetOffScreenRendering(1)
+window.Render()
+assert window.SupportsOpenGL()
+"""
 
 
 class NoGraphics(Exception):
@@ -39,14 +57,14 @@ def views(muscles: list[tuple[MuscleMeasures, np.ndarray, int]], stack: Stack) -
     """
     if not _can_render():
         raise NoGraphics(NONE)
-    renderer = vtk.vtkRenderer()
+    renderer = vtkRenderer()
     renderer.SetBackgroundAlpha(0.0)
     for measured, labels, value in muscles:
         mesh = surface(labels, value, stack, MOST_VOXELS)
         renderer.AddActor(_actor(mesh, measured.color))
         for t in measured.known.drawn:
             renderer.AddActor(_ring(mesh, stack, t))
-    vtk.vtkLightKit().AddLightsToRenderer(renderer)
+    vtkLightKit().AddLightsToRenderer(renderer)
     with _quiet():
         window = _window(renderer, _aim(renderer, stack))
         pictures = []
@@ -66,35 +84,38 @@ def _can_render() -> bool:
     return subprocess.run([sys.executable, "-c", PROBE], capture_output=True, check=False).returncode == 0
 
 
-def _actor(mesh: vtk.vtkPolyData, color: tuple[float, float, float]) -> vtk.vtkActor:
-    mapper = vtk.vtkPolyDataMapper()
+def _actor(mesh: vtkPolyData, color: tuple[float, float, float]) -> vtkActor:
+    mapper = vtkPolyDataMapper()
     mapper.SetInputData(mesh)
     mapper.ScalarVisibilityOff()
-    actor = vtk.vtkActor()
+    actor = vtkActor()
     actor.SetMapper(mapper)
     actor.GetProperty().SetColor(*color)
     actor.GetProperty().SetSpecular(0.1)
     return actor
 
 
-def _ring(mesh: vtk.vtkPolyData, stack: Stack, t: int) -> vtk.vtkActor:
+def _ring(mesh: vtkPolyData, stack: Stack, t: int) -> vtkActor:
     """The surface's outline on slice `t`."""
     centre, right, down = stack.points(np.array([[t, 0, 0], [t, 0, 1], [t, 1, 0]], dtype=float))
-    plane = vtk.vtkPlane()
+    plane = vtkPlane()
     plane.SetOrigin(*centre)
     plane.SetNormal(*np.cross(right - centre, down - centre))
-    cutter = vtk.vtkCutter()
+    cutter = vtkCutter()
     cutter.SetInputData(mesh)
     cutter.SetCutFunction(plane)
-    tube = vtk.vtkTubeFilter()
-    tube.SetInputConnection(cutter.GetOutputPort())
+    joined = vtkStripper()
+    joined.SetInputConnection(cutter.GetOutputPort())
+    tube = vtkTubeFilter()
+    tube.SetInputConnection(joined.GetOutputPort())
     tube.SetRadius(RING_MM)
+    tube.SetNumberOfSides(RING_SIDES)
     tube.Update()
     return _actor(tube.GetOutput(), (0.12, 0.12, 0.14))
 
 
-def _window(renderer: vtk.vtkRenderer, width: int) -> vtk.vtkRenderWindow:
-    window = vtk.vtkRenderWindow()
+def _window(renderer: vtkRenderer, width: int) -> vtkRenderWindow:
+    window = vtkRenderWindow()
     window.SetOffScreenRendering(True)
     window.SetAlphaBitPlanes(True)
     window.SetMultiSamples(8)
@@ -103,7 +124,7 @@ def _window(renderer: vtk.vtkRenderer, width: int) -> vtk.vtkRenderWindow:
     return window
 
 
-def _aim(renderer: vtk.vtkRenderer, stack: Stack) -> int:
+def _aim(renderer: vtkRenderer, stack: Stack) -> int:
     """Look along the rows' axis with the first slice up; returns the width in pixels that every side fits into."""
     bounds = np.reshape(renderer.ComputeVisiblePropBounds(), (3, 2))
     up, along = (v / np.linalg.norm(v) for v in (-stack.affine[:3, 0], stack.affine[:3, 1]))
@@ -119,13 +140,14 @@ def _aim(renderer: vtk.vtkRenderer, stack: Stack) -> int:
     return int(np.clip(HEIGHT * width / height, HEIGHT / 4, HEIGHT))
 
 
-def _png(window: vtk.vtkRenderWindow) -> bytes:
+def _png(window: vtkRenderWindow) -> bytes:
     window.Render()
-    grab = vtk.vtkWindowToImageFilter()
+    grab = vtkWindowToImageFilter()
     grab.SetInput(window)
     grab.SetInputBufferTypeToRGBA()
     grab.ReadFrontBufferOff()
-    writer = vtk.vtkPNGWriter()
+    grab.ShouldRerenderOff()
+    writer = vtkPNGWriter()
     writer.SetInputConnection(grab.GetOutputPort())
     writer.WriteToMemoryOn()
     writer.Write()
@@ -137,10 +159,9 @@ def _png(window: vtk.vtkRenderWindow) -> bytes:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """VTK tries a display first and tells at length that there is none."""
-    logger = vtk.vtkLogger
-    before = logger.GetCurrentVerbosityCutoff()
-    logger.SetStderrVerbosity(logger.VERBOSITY_OFF)
+    before = vtkLogger.GetCurrentVerbosityCutoff()
+    vtkLogger.SetStderrVerbosity(vtkLogger.VERBOSITY_OFF)
     try:
         yield
     finally:
-        logger.SetStderrVerbosity(before)
+        vtkLogger.SetStderrVerbosity(before)
