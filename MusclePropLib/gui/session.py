@@ -186,6 +186,7 @@ class Session:
 
     def _on_cancelled(self, event: Event) -> None:
         self._forget_result()
+        self._runner.warm_up()  # it may have had to be killed
 
     def _forget_result(self) -> None:
         self._remove_preview()

@@ -9,7 +9,7 @@ from MusclePropLib.jobs.channel import Channel
 from MusclePropLib.jobs.job import Job, JobError, read_result
 from MusclePropLib.jobs.protocol import Event, LineSplitter, encode, failed, log, parse_event
 
-CANCEL_GRACE = 10.0  # seconds until a worker that does not answer a cancel is killed
+CANCEL_GRACE = 1.4  # seconds until a worker that does not answer a cancel is killed
 ERROR_TAIL = 8000  # bytes of stderr that go with a failure
 
 DIED = "The computation ended unexpectedly, most often because the computer ran out of memory; details are in the log."
@@ -79,7 +79,10 @@ class Runner:
             self._send("stop")
 
     def cancel(self) -> None:
-        """Ask for an end without a result; a worker that does not answer within CANCEL_GRACE is killed."""
+        """Ask for an end without a result; a worker that does not answer within CANCEL_GRACE is killed.
+
+        One that is still starting, which can take longer than that, is left to find out: nothing is under way there.
+        """
         if self.busy and not self.cancelling:
             self._deadline = self._clock() + CANCEL_GRACE
             self._send("cancel")
@@ -103,6 +106,8 @@ class Runner:
             self._channel.kill()  # its children
             self._running = False
             self._finish(DIED)
+        elif self.cancelling and self.ready is None:
+            self._finish("")
         elif self.cancelling and self._clock() > self._deadline:
             self._channel.kill()
             self._running = False

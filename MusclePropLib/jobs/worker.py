@@ -1,11 +1,13 @@
 """The worker process: reads requests from stdin, computes, tells events on stdout; started by this file's path.
 
 The main thread computes. One daemon thread reads stdin, notes stop and cancel, and ends the process as soon as stdin
-closes, even in the middle of computing, so that no worker outlives its client.
+closes, even in the middle of computing, so that no worker outlives its client. The computing asks between its steps
+whether it is to be cancelled; where a step takes long, the main thread is interrupted.
 """
 
 from __future__ import annotations
 
+import _thread
 import ctypes
 import gc
 import os
@@ -34,6 +36,7 @@ NO_MEMORY = "The computation stopped because memory ran out; close other program
 FAULT = "The computation stopped because of an unexpected fault ({}); details are in the log."
 MOST_COMPLAINTS = 10
 TIDYING_SECONDS = 5.0
+INSIST_SECONDS = 0.3  # after a cancel that no step has noticed, and again until one does
 
 Engine = Any  # the module core.propagation, or what stands in for it in a test
 Request = dict[str, str]
@@ -101,6 +104,13 @@ class Inbox:
             self._waiting.put(None)
         elif self._asked.get(request["job"]) != "cancel":
             self._asked[request["job"]] = request["request"]
+            if request["request"] == "cancel":
+                threading.Thread(target=self._insist, args=(request["job"],), daemon=True).start()
+
+    def _insist(self, job: str) -> None:
+        """Interrupt the main thread until the job has had its final event; see `Worker.interrupted`."""
+        while time.sleep(INSIST_SECONDS) or job in self._unfinished:
+            _thread.interrupt_main()
 
     def _complain(self, line: str) -> None:
         self._complaints += 1
@@ -122,6 +132,7 @@ class Worker:
         self._inbox = inbox
         self._events = events
         self._warm = engine.WarmState()
+        self._interruptible = ""  # the job that an interrupt may end now
 
     def serve(self) -> None:
         """Until a shutdown is asked for. No failure of a job ends the worker."""
@@ -131,9 +142,22 @@ class Worker:
             self._inbox.done(request["job"])
             self._events.send(final)
 
+    def interrupted(self, *_: object) -> None:
+        """Signal handler of the main thread: ends a job that was cancelled, wherever it is; else nothing.
+
+        Ctrl-C in a terminal comes here as well and is the client's to judge.
+        """
+        if self._interruptible and self._inbox.asked(self._interruptible) == "cancel":
+            self._warm = self._engine.WarmState()  # it may be half changed
+            raise self._engine.Cancelled
+
     def _final(self, job: str, folder: Path) -> Event:
         try:
-            return Event("result", job, {"labels": "result.npy", "summary": self._propagate(job, folder)})
+            try:
+                self._interruptible = job
+                return Event("result", job, {"labels": "result.npy", "summary": self._propagate(job, folder)})
+            finally:
+                self._interruptible = ""  # an interrupt before this line is still caught below
         except self._engine.Cancelled:
             return Event("cancelled", job)
         except InputError as fault:
@@ -202,7 +226,7 @@ def load_engine() -> Engine:
 def main(load: Callable[[], Engine] = load_engine) -> int:
     """Serve the client at the other end of stdin and stdout; returns the exit code."""
     stdin, stdout = _private_pipes()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is the client's to judge
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     events = Events(stdout)
     inbox = Inbox()
     threading.Thread(target=inbox.read, args=(stdin,), daemon=True).start()
@@ -211,6 +235,7 @@ def main(load: Callable[[], Engine] = load_engine) -> int:
     except Exception:
         events.send(failed("", NO_ENGINE, traceback.format_exc()))
         return 1
+    signal.signal(signal.SIGINT, worker.interrupted)
     events.send(Event("ready", data={"version": __version__, "pid": os.getpid(), "python": sys.executable}))
     worker.serve()
     return 0

@@ -107,6 +107,12 @@ def deaf(outcome, control):
         sum(range(10000))
 
 
+def busy(outcome, control):
+    """Never asks."""
+    while True:
+        sum(range(10000))
+
+
 def chatter(outcome, control):
     """Libraries print where they should not: from Python, from C and from child processes, and read stdin."""
     print('{"event": "result", "job": "x"}')
@@ -154,7 +160,7 @@ def leaves(outcome, control):
 BEHAVIOURS = {
     f.__name__: f
     for f in (
-        *(quick, slow, deaf, chatter, flood, crash, many_labels, other_shape, not_finite),
+        *(quick, slow, deaf, busy, chatter, flood, crash, many_labels, other_shape, not_finite),
         *(bad_input, fault, no_memory, leaves),
     )
 }

@@ -50,6 +50,9 @@ def channel():
     return ScriptedChannel()
 
 
+READY = Event("ready", data={"version": "1", "pid": 1, "python": "python"}).line()
+
+
 def job(name="a", folder=Path("/nowhere")):
     return Job(name, folder, SHAPE, ("GM",))
 
@@ -114,6 +117,8 @@ def test_unanswered_cancel_kills(channel):
     now = [0.0]
     runner = Runner(channel, clock=lambda: now[0])
     runner.submit(job())
+    channel.output = READY
+    assert [e.name for e in runner.poll()] == ["ready"]
     runner.cancel()
     assert runner.poll() == []
     now[0] = CANCEL_GRACE + 1
@@ -121,6 +126,18 @@ def test_unanswered_cancel_kills(channel):
     assert channel.killed
     runner.submit(job("b"))
     assert channel.starts == 2
+
+
+def test_cancel_does_not_wait_for_a_worker_that_is_still_starting(channel):
+    runner = Runner(channel)
+    runner.submit(job())
+    runner.cancel()
+    assert [e.name for e in runner.poll()] == ["cancelled"]
+    assert not channel.killed and b'"cancel"' in channel.written
+    runner.submit(job("b"))
+    channel.output = READY + Event("cancelled", "a").line()
+    assert [e.name for e in runner.poll()] == ["ready"]
+    assert runner.busy and channel.starts == 1
 
 
 def test_result_after_a_cancel_is_not_delivered(channel, tmp_path):

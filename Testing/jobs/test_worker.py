@@ -187,6 +187,28 @@ def test_dead_worker_is_one_failure_and_is_replaced(fresh_runner, make_job, deat
         assert fresh_runner.ready.data["pid"] != first
 
 
+def test_a_cancel_that_the_computing_does_not_ask_for_interrupts_it(warm_runner, make_job):
+    with make_job("busy") as job, make_job() as other:
+        warm_runner.submit(job)
+        until_event(warm_runner, "progress")
+        pid = warm_runner.ready.data["pid"]
+        warm_runner.cancel()
+        assert finish(warm_runner)[-1].name == "cancelled"
+        summary = submit(warm_runner, other)[-1].data["summary"]
+        assert summary["pid"] == pid, "interrupted, not killed"
+        assert summary["rounds"] == 1, "what may be half changed is not gone on with"
+
+
+@posix
+def test_an_interrupt_without_a_cancel_changes_nothing(warm_runner, make_job):
+    with make_job("slow") as job:
+        warm_runner.submit(job)
+        until_event(warm_runner, "progress")
+        os.kill(warm_runner.ready.data["pid"], signal.SIGINT)
+        warm_runner.stop()
+        assert finish(warm_runner)[-1].data["summary"] == {"how": "stopped"}
+
+
 @posix
 def test_deaf_worker_and_its_child_are_killed(make_job):
     now = [0.0]
