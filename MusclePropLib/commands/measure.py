@@ -78,6 +78,8 @@ def as_json(recording: Recording) -> dict[str, Any]:
 
 def describe(rows: list[Mapping[str, Any]]) -> str:
     """The figures as a short text; the volumes by spline and cones beside the segmented one of the same range."""
+    from MusclePropLib.core.measurements.tables import millilitres
+
     lines = [
         f"{'muscle':<24}{'volume':>11}{'expected range':>20}{'largest ACSA':>21}{'length':>10}{'echo':>13}",
         *(_line(row) for row in rows),
@@ -86,17 +88,21 @@ def describe(rows: list[Mapping[str, Any]]) -> str:
     if compared:
         lines += ["", f"{'first to last drawn slice':<24}{'volume':>10}{'spline':>12}{'cones':>12}   drawn slices"]
         lines += [
-            f"{row['muscle']:<24}{row['volume_between_drawn_ml']:>8.1f} ml{row['spline_volume_ml']:>9.1f} ml"
-            f"{row['cone_volume_ml']:>9.1f} ml   {row['drawn_slices']}"
+            f"{row['muscle']:<24}{millilitres(row['volume_between_drawn_ml']):>8} ml"
+            f"{millilitres(row['spline_volume_ml']):>9} ml{millilitres(row['cone_volume_ml']):>9} ml"
+            f"   {row['drawn_slices']}"
             for row in compared
         ]
     return "\n".join(lines)
 
 
 def _line(row: Mapping[str, Any]) -> str:
+    from MusclePropLib.core.measurements.tables import millilitres
+
     low, high = row["volume_low_ml"], row["volume_high_ml"]
-    between = "-" if low is None else f"{low:.1f} to {high:.1f} ml"
+    between = "-" if low is None else f"{millilitres(low)} to {millilitres(high)} ml"
     mean, sd = row["echo_intensity_mean"], row["echo_intensity_sd"]
     echo = "-" if mean is None else f"{mean:.0f}" + ("" if sd is None else f" (SD {sd:.0f})")
     area = f"{row['max_acsa_cm2']:.2f} cm2 at {row['max_acsa_position_mm']:.0f} mm"
-    return f"{row['muscle']:<24}{row['volume_ml']:>8.1f} ml{between:>20}{area:>21}{row['length_mm']:>7.0f} mm{echo:>13}"
+    volume = f"{row['muscle']:<24}{millilitres(row['volume_ml']):>8} ml"
+    return f"{volume}{between:>20}{area:>21}{row['length_mm']:>7.0f} mm{echo:>13}"

@@ -46,7 +46,8 @@ def run(args: argparse.Namespace) -> int:
         _write_page(args.results[0], images[0], args.output, "")
         print(args.output)
         return 0
-    from MusclePropLib.report.cohort import Entry, cohort_page
+    from MusclePropLib.report.cohort import cohort_page
+    from MusclePropLib.report.pairs import Entry
 
     folder = args.output.with_suffix("")
     folder.mkdir(exist_ok=True)

@@ -8,31 +8,38 @@ from html import escape
 import numpy as np
 
 from MusclePropLib.core.measurements.muscle import MuscleMeasures
+from MusclePropLib.core.measurements.tables import millilitres
 from MusclePropLib.report.montage import css
 from MusclePropLib.report.style import cell
 
 LOW_DICE = 0.8
 """Below this expected Dice a slice is to be looked at, and a muscle warned of."""
 
+DISAGREEMENT = 0.1
+"""A propagated volume this far from the spline's, relative to it, is warned of: at few slices the spline is good."""
+
+FEWEST_FOR_SPLINE = 3
+
 HEADS = (
     ("Muscle", ""),
     ("Volume", "ml"),
     ("Expected range", "ml"),
     ("Expected Dice", ""),
-    ("Volume, drawn range", "ml"),
+    ("Drawn range", "ml"),
     ("Spline", "ml"),
     ("Cones", "ml"),
     ("Largest ACSA", "cm²"),
-    ("Its position", "mm"),
+    ("at", "mm"),
     ("Length", "mm"),
-    ("Echo", "mean (SD)"),
+    ("Echo", "grey (SD)"),
 )
 
 
 def heads(first: Sequence[str] = ()) -> str:
-    """The table's heads."""
-    cells = [f"<th>{escape(f)}</th>" for f in first]
-    cells += [f"<th>{escape(name)}{f'<br>{escape(unit)}' if unit else ''}</th>" for name, unit in HEADS]
+    """The table's heads, those of text to the left."""
+    cells = [f'<th class="text">{escape(f)}</th>' for f in first]
+    texts = (f"{escape(name)}{f'<br>{escape(unit)}' if unit else ''}" for name, unit in HEADS)
+    cells += [f'<th class="text">{text}</th>' if n == 0 else f"<th>{text}</th>" for n, text in enumerate(texts)]
     return f"<thead><tr>{''.join(cells)}</tr></thead>"
 
 
@@ -42,18 +49,18 @@ def cells(m: MuscleMeasures) -> str:
     low = estimate is not None and estimate < LOW_DICE
     name = f'<span class="swatch" style="background:{css(m.color)}"></span>{escape(m.name)}'
     width = None if expected is None else expected.high_ml - expected.low_ml
-    span = "" if expected is None else f"{expected.low_ml:.1f}–{expected.high_ml:.1f}"
+    span = "" if expected is None else f"{millilitres(expected.low_ml)}–{millilitres(expected.high_ml)}"
     spread = "" if m.intensity_sd is None or np.isnan(m.intensity_sd) else f" ({m.intensity_sd:.0f})"
     echo = "" if m.intensity_mean is None else f"{m.intensity_mean:.0f}{spread}"
     return "".join(
         [
             cell(name, m.name, "text nowrap"),
-            cell(f"<b>{m.volume_ml:.1f}</b>", m.volume_ml),
+            cell(f"<b>{millilitres(m.volume_ml)}</b>", m.volume_ml),
             cell(span, "" if width is None else width, "nowrap"),
             _number(estimate, 2, "low" if low else ""),
-            _number(m.between_drawn_ml, 1),
-            _number(m.spline_ml, 1),
-            _number(m.cones_ml, 1),
+            _volume(m.between_drawn_ml),
+            _volume(m.spline_ml),
+            _volume(m.cones_ml),
             _number(m.max_area_mm2 / 100, 2),
             _number(m.max_area_position_mm, 0),
             _number(m.length_mm, 0),
@@ -63,7 +70,10 @@ def cells(m: MuscleMeasures) -> str:
 
 
 def warnings(muscles: Sequence[MuscleMeasures]) -> list[str]:
-    """Sentences on muscles and slices of low confidence, and where one more contour would help most."""
+    """Sentences on muscles and slices of low confidence, and where one more contour would help most.
+
+    Also on muscles whose propagated volume is not that of the spline.
+    """
     said = [
         f"{m.name}: the expected Dice is {m.known.estimate:.2f}; check this muscle before its volume is used."
         for m in muscles
@@ -76,13 +86,30 @@ def warnings(muscles: Sequence[MuscleMeasures]) -> list[str]:
                 f"{m.name}: on {len(weak)} of {np.count_nonzero(m.areas_mm2)} slices the expected Dice is below "
                 f"{LOW_DICE} (slices {ranges(weak)})."
             )
+    said += [_disagreement(m) for m in muscles if _disagrees(m)]
     if said and (worst := _worst(muscles)) is not None:
         said.append(f"One more contour would help most on slice {worst}.")
     return said
 
 
+def _disagrees(m: MuscleMeasures) -> bool:
+    if not m.spline_ml or m.between_drawn_ml is None or len(m.known.drawn) < FEWEST_FOR_SPLINE:
+        return False
+    return abs(m.between_drawn_ml / m.spline_ml - 1) > DISAGREEMENT
+
+
+def _disagreement(m: MuscleMeasures) -> str:
+    volumes = millilitres(m.between_drawn_ml), millilitres(m.spline_ml)
+    return (
+        f"{m.name}: from the first drawn slice to the last it has {volumes[0]} ml, but the spline through the drawn "
+        f"slices {volumes[1]} ml; look at the slices between them."
+    )
+
+
 def ranges(slices: Sequence[int]) -> str:
-    """3–5, 9"""
+    """3–5, 9; "" of none."""
+    if not len(slices):
+        return ""
     runs = np.split(np.asarray(slices), np.flatnonzero(np.diff(slices) > 1) + 1)
     return ", ".join(f"{r[0]}" if len(r) == 1 else f"{r[0]}–{r[-1]}" for r in runs)
 
@@ -102,6 +129,10 @@ def _worst(muscles: Sequence[MuscleMeasures]) -> int | None:
 
 def _known(m: MuscleMeasures) -> bool:
     return m.known.confidence is not None
+
+
+def _volume(value: float | None) -> str:
+    return cell("", "") if value is None else cell(millilitres(value), value)
 
 
 def _number(value: float | None, digits: int, kind: str = "") -> str:

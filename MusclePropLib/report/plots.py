@@ -71,6 +71,7 @@ def bland_altman_plot(found: BlandAltman, color: tuple[float, float, float], tit
     """Differences against means, bias and limits of agreement, in ml."""
     with rc_context(SETTINGS):
         figure, axes = _axes(4.6, 3)
+        axes.margins(x=0.08)
         axes.plot(found.means, found.differences, "o", color=color, markeredgecolor="none")
         for value, style in ((found.bias, "-"), *((limit, (0, (4, 3))) for limit in found.limits)):
             axes.axhline(value, color=INK, linewidth=1, linestyle=style)

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import base64
-import datetime
-from collections.abc import Mapping
 from html import escape
 from pathlib import Path
-from typing import Any
 
-from MusclePropLib import __version__
 from MusclePropLib.core.measurements.placed import place
 from MusclePropLib.core.measurements.recording import Recording
+from MusclePropLib.core.measurements.records import stem
 from MusclePropLib.core.measurements.stack import Stack
+from MusclePropLib.core.measurements.tables import as_csv, muscle_rows, slice_rows
 from MusclePropLib.core.segments import Segmentation
 from MusclePropLib.core.volumes import Volume
-from MusclePropLib.report.figures import cells, heads, ranges, warnings
+from MusclePropLib.report.figures import cells, heads, warnings
 from MusclePropLib.report.montage import Shown, montage
 from MusclePropLib.report.plots import area_plot
-from MusclePropLib.report.style import page, section, warned
+from MusclePropLib.report.provenance import dated, provenance_table
+from MusclePropLib.report.style import download, page, section, warned
 
 EXPLAINED = (
     "The expected range is where the volume may lie by the confidence on each slice, not a 95 % interval. The volume "
@@ -52,7 +51,7 @@ def recording_page(recording: Recording, segmentation: Segmentation, volume: Vol
                 "Slices", f'<div class="slices">{figures}</div><p class="dim">Filled contours were drawn.</p>', "long"
             )
         )
-    parts.append(section("How it came about", _provenance(recording)))
+    parts.append(section("How it came about", provenance_table(recording)))
     return page(title, "\n".join(parts))
 
 
@@ -66,13 +65,18 @@ def _shown(recording: Recording, segmentation: Segmentation, volume: Volume | No
 
 def _subtitle(recording: Recording, volume: Volume | None) -> str:
     slices = len(recording.muscles[0].positions_mm)
-    image = f"image {Path(volume.source).name}, " if volume is not None else ""
-    return f"{image}{slices} slices{', at their tracked positions' if recording.tracked else ''}"
+    image = "" if volume is None else f"image {Path(volume.source).name}"
+    counted = f"{slices} slices{', at their tracked positions' if recording.tracked else ''}"
+    return " · ".join(part for part in (image, counted, dated(recording)) if part)
 
 
 def _table(recording: Recording) -> str:
     rows = "".join(f"<tr>{cells(m)}</tr>" for m in recording.muscles)
-    return f'<div class="wide"><table>{heads()}<tbody>{rows}</tbody></table></div><p class="dim">{EXPLAINED}</p>'
+    name = stem(recording.source)
+    files = download(f"{name}.csv", as_csv(muscle_rows(recording)), "This table as CSV")
+    files += download(f"{name}-curves.csv", as_csv(slice_rows(recording)), "Areas and centroids by slice as CSV")
+    table = f'<div class="wide"><table>{heads()}<tbody>{rows}</tbody></table></div>'
+    return f'{table}<p class="dim">{EXPLAINED}</p><p class="files">{files}</p>'
 
 
 def _views(shown: list[Shown], stack: Stack) -> str:
@@ -86,37 +90,3 @@ def _views(shown: list[Shown], stack: Stack) -> str:
         return f'<p class="dim">{escape(str(fault))}.</p>'
     images = (f'<img alt="the muscles" src="data:image/png;base64,{base64.b64encode(p).decode()}">' for p in pictures)
     return f'<div class="views">{"".join(images)}</div><p class="dim">From three sides; rings: drawn slices.</p>'
-
-
-def _provenance(recording: Recording) -> str:
-    path = Path(recording.source)
-    items: dict[str, str] = {}
-    for m in recording.muscles:
-        if m.known.drawn:
-            items[f"{m.name}, drawn slices"] = ranges(m.known.drawn)
-        outcome = (m.known.provenance or {}).get("muscle") or {}
-        if outcome.get("method"):
-            fill = outcome.get("fill_estimate")
-            beside = "" if fill is None else f"; by filling between slices it would be {fill:.2f}"
-            estimate = outcome.get("estimate")
-            items[f"{m.name}, method"] = outcome["method"] + (
-                "" if estimate is None else f", expected Dice {estimate:.2f}{beside}"
-            )
-    common = next((m.known.provenance for m in recording.muscles if m.known.provenance), {})
-    items |= _flat({k: v for k, v in common.items() if k != "muscle"})
-    if path.exists():
-        items["result written"] = datetime.datetime.fromtimestamp(path.stat().st_mtime).isoformat(" ", "minutes")
-    items["report"] = f"MuscleProp {__version__}, {datetime.datetime.now().isoformat(' ', 'minutes')}"
-    return f"<dl>{''.join(f'<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>' for k, v in items.items())}</dl>"
-
-
-def _flat(values: Mapping[str, Any]) -> dict[str, str]:
-    """Settings and versions as text, a level of nesting opened."""
-    flat: dict[str, str] = {}
-    for key, value in values.items():
-        name = key.replace("_", " ")
-        inner = (
-            {f"{name}, {k}": v for k, v in _flat(value).items()} if isinstance(value, Mapping) else {name: str(value)}
-        )
-        flat |= inner
-    return flat

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
 from html import escape
+
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'"
+"""For the browser: whatever a page says, nothing is fetched."""
 
 CSS = """
 :root { color-scheme: light dark; --ink: #1b1f24; --dim: #5c6570; --page: #ffffff; --card: #f5f6f8; --line: #d9dde2;
@@ -24,7 +28,6 @@ th, td { text-align: right; padding: 5px 9px; border-bottom: 1px solid var(--lin
 th { font-weight: 600; color: var(--dim); font-size: 13px; line-height: 1.25; vertical-align: bottom; }
 th:first-child, td:first-child, .text { text-align: left; }
 td:first-child { font-weight: 600; overflow-wrap: anywhere; }
-.sorted td:first-child { min-width: 9em; }
 .swatch { display: inline-block; width: 11px; height: 11px; border-radius: 3px; margin-right: 7px; }
 .low { color: var(--warn); font-weight: 600; } .nowrap { white-space: nowrap; }
 .plot svg { width: 100%; height: auto; display: block; } .plot text { font-family: inherit !important; }
@@ -33,6 +36,7 @@ td:first-child { font-weight: 600; overflow-wrap: anywhere; }
 .views { display: flex; gap: 14px; justify-content: space-evenly; background: var(--card);
   border-radius: 8px; padding: 8px; }
 .views img { min-width: 0; height: 420px; object-fit: contain; }
+.files a { margin-right: 18px; }
 .slices { display: grid; grid-template-columns: repeat(4, 1fr); gap: 14px 12px; }
 @media (max-width: 700px) { .slices { grid-template-columns: repeat(2, 1fr); } }
 .slice { margin: 0; break-inside: avoid; }
@@ -42,18 +46,21 @@ figcaption b { color: var(--ink); font-weight: 600; }
 .slice path { fill: none; stroke: var(--c); stroke-width: 2px; vector-effect: non-scaling-stroke; }
 .slice path.drawn { fill: var(--c); fill-opacity: .28; }
 .slice path.bar { stroke: #fff; stroke-width: 3px; } .slice text { fill: #fff; }
-dl { columns: 2 250px; column-gap: 30px; margin: 0; font-size: 14px; }
+dl { columns: 2 250px; column-gap: 30px; margin: 12px 0 0; font-size: 14px; }
 dl div { display: flex; gap: 10px; break-inside: avoid; padding: 1px 0; } dt { color: var(--dim); flex: none; }
 dd { margin: 0; overflow-wrap: anywhere; }
-.sorted th { cursor: pointer; } .sorted th[aria-sort=ascending]::after { content: " \\25B2"; }
+.sorted { font-size: 14px; } .sorted th, .sorted td { padding: 4px 6px; }
+.sorted th { cursor: pointer; font-size: 12.5px; } .sorted th:hover { color: var(--ink); }
+.sorted th[aria-sort=ascending]::after { content: " \\25B2"; }
 .sorted th[aria-sort=descending]::after { content: " \\25BC"; }
 @page { size: A4; margin: 14mm; }
 @media print { :root { color-scheme: light; --ink: #000; --dim: #444; --page: #fff; --card: #fff; --line: #bbb;
   --warn: #6b3900; --warn-card: #fff3dd; --accent: #000; }
   body { padding: 0; max-width: none; font-size: 11pt; } .wide { overflow: visible; }
-  table { font-size: 9pt; } th { font-size: 8.5pt; } th, td { padding: 3px 5px; } tr { break-inside: avoid; }
-  section.whole, .plot, .views { break-inside: avoid; } .long table { break-inside: auto; }
-  .views img { height: 80mm; }
+  table, .sorted { font-size: 9pt; } th, .sorted th { font-size: 8.5pt; } th, td { padding: 3px 5px; }
+  tr, section.whole, .plot, .views { break-inside: avoid; } .long table { break-inside: auto; }
+  .plots { grid-template-columns: repeat(3, 1fr); } .sorted th, .sorted td { padding: 2.5px 4px; }
+  .views img { height: 64mm; } .files, .screen { display: none; } a { text-decoration: none; }
   * { -webkit-print-color-adjust: exact; print-color-adjust: exact; } }
 """
 
@@ -85,6 +92,7 @@ def page(title: str, body: str, script: str = "") -> str:
     """A whole document that loads nothing."""
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(title)}</title><style>{CSS}</style></head>\n<body>\n{body}\n"
         f"{f'<script>{script}</script>' if script else ''}</body></html>\n"
@@ -99,6 +107,12 @@ def section(title: str, body: str, kind: str = "whole") -> str:
 def warned(sentences: Sequence[str]) -> str:
     """A box of warnings; "" without any."""
     return f'<div class="warn">{"".join(f"<p>{escape(s)}</p>" for s in sentences)}</div>' if sentences else ""
+
+
+def download(name: str, text: str, said: str) -> str:
+    """A link that hands out `text` as a file of that name, which the page itself holds."""
+    data = base64.b64encode(text.encode()).decode()
+    return f'<a download="{escape(name)}" href="data:text/csv;charset=utf-8;base64,{data}">{escape(said)}</a> '
 
 
 def cell(text: str, value: float | str | None = None, kind: str = "") -> str:

@@ -9,10 +9,14 @@ from results import write_result
 
 from MusclePropLib import cli
 from MusclePropLib.commands.report import find_image, read_subjects
+from MusclePropLib.core.annotations import SLICES_TAG, MuscleAnnotation, slices_tag
 from MusclePropLib.core.errors import InputError
+from MusclePropLib.core.geometry import Geometry
 from MusclePropLib.core.measurements.files import measure_file
-from MusclePropLib.report.cohort import Entry, cohort_page, paired
+from MusclePropLib.core.segmentation import Segment, segmentation_from_labels, write_segmentation
+from MusclePropLib.report.cohort import cohort_page
 from MusclePropLib.report.figures import LOW_DICE, ranges
+from MusclePropLib.report.pairs import Entry, paired
 
 
 @pytest.fixture
@@ -48,6 +52,35 @@ def test_low_confidence_is_warned_of(tmp_path, no_graphics):
     assert "GM: the expected Dice is 0.60" in pages["doubtful"]
     assert "GM: on 4 of 6 slices the expected Dice is below 0.8 (slices 1–4)" in pages["doubtful"]
     assert re.search(r"One more contour would help most on slice \d", pages["doubtful"])
+
+
+def test_a_volume_far_from_the_spline_is_warned_of(tmp_path, no_graphics):
+    """A muscle drawn on three slices, that thins out between them."""
+    labels = np.zeros((21, 20, 20), np.uint8)
+    labels[:, 5:15, 5:15] = 1
+    labels[1:10, 5:10], labels[11:20, 5:10] = 0, 0
+    grid = Geometry.from_spacing(labels.shape, (1.0, 1.0, 1.0))
+    path = tmp_path / "leg.seg.nrrd"
+    for shown, slices in ((True, (0, 10, 20)), (False, (0, 5, 10, 15, 20))):
+        tag = slices_tag(MuscleAnnotation("GM", dict.fromkeys(slices)), 0)
+        segments = [Segment("GM", tags={SLICES_TAG: tag})]
+        write_segmentation(path, segmentation_from_labels(labels, grid, segments))
+        assert report(path, "-o", tmp_path / "leg.html") == 0
+        said = "but the spline through the drawn slices 2.1 ml" in (tmp_path / "leg.html").read_text(encoding="utf-8")
+        assert said is shown
+
+
+def test_tables_are_in_the_page_as_files(tmp_path, no_graphics):
+    _, _, result = write_result(tmp_path)
+    assert report(result, "-o", tmp_path / "leg.html") == 0
+    links = re.findall(r'download="([^"]+)" href="data:text/csv;charset=utf-8;base64,([^"]+)"', read(tmp_path))
+    files = {name: base64.b64decode(data).decode().splitlines() for name, data in links}
+    assert files["leg-muscles.csv"][0].startswith("file,muscle,volume_ml")
+    assert len(files["leg-muscles.csv"]) == 3 and "acsa_cm2" in files["leg-muscles-curves.csv"][0]
+
+
+def read(folder):
+    return (folder / "leg.html").read_text(encoding="utf-8")
 
 
 def test_view_shows_every_muscle(tmp_path):
@@ -105,17 +138,28 @@ def entries(tmp_path, people):
 def test_sides_are_paired_by_subject_and_scan(tmp_path):
     people = [("a", "left", "1"), ("a", "right", "1"), ("b", "left", "1"), ("b", "right", "2"), ("c", "right", "1")]
     found = paired(entries(tmp_path, people), "side", ("left", "right"))
-    assert {name: table.shape for name, table in found.items()} == {"GL": (1, 2), "GM": (1, 2)}
+    assert {name: (pairs.of, pairs.volumes.shape) for name, pairs in found.items()} == {
+        "GM": (["a"], (1, 2)),
+        "GL": (["a"], (1, 2)),
+    }
 
 
-def test_agreement_is_shown_from_two_pairs_on(tmp_path):
+def test_a_subject_scanned_twice_is_one_subject(tmp_path):
+    people = [(s, side, n) for s in "ab" for side in ("left", "right") for n in "12"]
+    found = entries(tmp_path, people)
+    assert paired(found, "side", ("left", "right"))["GM"].of == ["a", "b"]
+    assert paired(found, "scan", ("1", "2"))["GM"].of == ["a left", "a right", "b left", "b right"]
+
+
+def test_differences_are_shown_from_one_pair_on_agreement_from_two(tmp_path):
     one = [("a", "left", "1"), ("a", "right", "1")]
     two = [*one, ("b", "left", "1"), ("b", "right", "1")]
-    assert "Left and right" not in cohort_page(entries(tmp_path, one))
+    page = cohort_page(entries(tmp_path, one))
+    assert "Left and right" in page and "Limits of agreement" not in page
     page = cohort_page(entries(tmp_path, two))
-    assert "Left and right" in page and "ICC(2,1)" not in page and "Repeated scans" not in page
+    assert "Limits of agreement" in page and "ICC(2,1)" not in page and "Repeated scans" not in page
     page = cohort_page(entries(tmp_path, [(s, "left", n) for s in "ab" for n in "12"]))
-    assert "Repeated scans" in page and "ICC(2,1)" in page
+    assert "Repeated scans" in page and "ICC(2,1)" in page and "Left and right" not in page
 
 
 def test_subjects_table(tmp_path):

@@ -85,6 +85,11 @@ def as_csv(rows: Iterable[Mapping[str, Any]]) -> str:
     return text.getvalue()
 
 
+def millilitres(value: float) -> str:
+    """One decimal; below 1 ml two digits, so that a small volume does not look like none."""
+    return f"{value:.1f}" if abs(value) >= 1 or value == 0 else f"{value:.2g}"
+
+
 def _rounded(row: dict[str, Any]) -> dict[str, Any]:
     """Numbers to DIGITS significant digits; those that are not finite become None."""
     return {k: _number(v) if isinstance(v, float) else v for k, v in row.items()}

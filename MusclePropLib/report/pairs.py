@@ -1,0 +1,160 @@
+"""Recordings that belong together: the two legs of a subject, or one leg scanned again; and how well they agree."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+
+import numpy as np
+
+from MusclePropLib.core.measurements.agreement import BlandAltman, Difference, bland_altman, reliability
+from MusclePropLib.core.measurements.recording import Recording
+from MusclePropLib.core.measurements.records import stem
+from MusclePropLib.core.measurements.tables import millilitres
+from MusclePropLib.report.plots import bland_altman_plot
+from MusclePropLib.report.style import cell, section
+
+LEFT_RIGHT = ("left", "right")
+RESULT_MARK = "-muscles"
+Color = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A measured recording, the page about it, and whose it is."""
+
+    recording: Recording
+    link: str
+    subject: str = ""
+    side: str = ""
+    scan: str = ""
+
+    @property
+    def name(self) -> str:
+        """For the table."""
+        return stem(self.recording.source).removesuffix(RESULT_MARK)
+
+    def volumes(self) -> dict[str, float]:
+        """Volume in ml by muscle."""
+        return {m.name: m.volume_ml for m in self.recording.muscles}
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """Of one muscle: `of` says whose each row of `volumes` (rows, len(order)) in ml is."""
+
+    of: list[str]
+    volumes: np.ndarray
+
+
+def paired(entries: Sequence[Entry], by: str, order: Sequence[str]) -> dict[str, Pairs]:
+    """Muscle to volumes of recordings that are alike but for `by`, "side" or "scan", which takes the values `order`.
+
+    Those that lack one are left out. Of both legs each subject has one row, the mean over its scans: scans of the same
+    legs are no further subjects.
+    """
+    groups: dict[tuple[str, str], dict[str, Entry]] = {}
+    for entry in entries:
+        if entry.subject and getattr(entry, by):
+            other = entry.scan if by == "side" else entry.side
+            groups.setdefault((entry.subject, other), {})[getattr(entry, by)] = entry
+    rows: dict[str, dict[str, list[list[float]]]] = {}
+    for (subject, other), group in groups.items():
+        if all(value in group for value in order):
+            volumes = [group[value].volumes() for value in order]
+            of = subject if by == "side" else f"{subject} {other}".strip()
+            for muscle in [name for name in volumes[0] if all(name in v for v in volumes)]:
+                rows.setdefault(muscle, {}).setdefault(of, []).append([v[muscle] for v in volumes])
+    return {m: Pairs(list(found), np.array([np.mean(r, axis=0) for r in found.values()])) for m, found in rows.items()}
+
+
+def sides(entries: Sequence[Entry], colors: Mapping[str, Color]) -> str:
+    """The section on left and right; "" if no subject has both."""
+    found = paired(entries, "side", LEFT_RIGHT)
+    return _section("Left and right", found, LEFT_RIGHT, colors, "right minus left", repeated=False)
+
+
+def repeats(entries: Sequence[Entry], colors: Mapping[str, Color]) -> str:
+    """The section on repeated scans; "" if there are none."""
+    scans = sorted({e.scan for e in entries if e.scan})
+    if len(scans) < 2:
+        return ""
+    heads = [f"scan {scan}" for scan in scans]
+    said = f"{heads[1]} minus {heads[0]}"
+    return _section("Repeated scans", paired(entries, "scan", scans), heads, colors, said, repeated=True)
+
+
+def _section(
+    title: str,
+    tables: Mapping[str, Pairs],
+    heads: Sequence[str],
+    colors: Mapping[str, Color],
+    said: str,
+    repeated: bool,
+) -> str:
+    """Every difference; with two pairs or more also agreement and Bland-Altman plots.
+
+    Reliability is of `repeated` measurements of one thing, which two legs are not.
+    """
+    if not tables:
+        return ""
+    tables = {name: tables[name] for name in colors if name in tables}
+    several = {name: pairs for name, pairs in tables.items() if len(pairs.of) > 1}
+    parts = [_agreement(several, repeated)] if several else []
+    explained = "; MDC: minimal detectable change at 95 %" if repeated and several else ""
+    parts.append(f'<p class="dim">Differences are {escape(said)}, per cent of the mean of both{explained}.</p>')
+    plots = (
+        f'<div class="plot">{bland_altman_plot(_bland_altman(p), colors[name], f"{name}: {said}")}</div>'
+        for name, p in several.items()
+    )
+    parts += [f'<div class="plots">{"".join(plots)}</div>'] if several else []
+    return section(title, "".join([*parts, _differences(tables, heads)]), "long")
+
+
+def _agreement(tables: Mapping[str, Pairs], repeated: bool) -> str:
+    rows = []
+    for name, table in tables.items():
+        found, pairs = reliability(table.volumes), _bland_altman(table)
+        percent = np.mean([d.percent for d in _each(table)])
+        figures = [
+            str(found.subjects),
+            f"{pairs.bias:+.1f}",
+            f"{percent:+.1f}",
+            f"{pairs.limits[0]:.1f} to {pairs.limits[1]:.1f}",
+        ]
+        if repeated:
+            figures += [f"{found.icc_2_1:.3f}", f"{found.icc_3_1:.3f}", f"{found.mdc:.1f}", f"{found.mdc_percent:.1f}"]
+        rows.append(cell(escape(name)) + "".join(map(cell, figures)))
+    names = ["Muscle", "Pairs", "Mean difference<br>ml", "Mean difference<br>%", "Limits of agreement<br>ml"]
+    return _table(names + (["ICC(2,1)", "ICC(3,1)", "MDC<br>ml", "MDC<br>%"] if repeated else []), rows)
+
+
+def _differences(tables: Mapping[str, Pairs], heads: Sequence[str]) -> str:
+    """Every pair's volumes and the difference of the second from the first."""
+    rows = [
+        cell(escape(of), kind="text")
+        + cell(escape(name), kind="text")
+        + "".join(cell(millilitres(v), v) for v in volumes)
+        + cell(f"{difference.absolute:+.1f}", difference.absolute)
+        + cell(f"{difference.percent:+.1f}", difference.percent)
+        for name, pairs in tables.items()
+        for of, volumes, difference in zip(pairs.of, pairs.volumes, _each(pairs), strict=True)
+    ]
+    names = ["Subject", "Muscle", *(f"{escape(h)}<br>ml" for h in heads), "Difference<br>ml", "Difference<br>%"]
+    return _table(names, rows, "sorted")
+
+
+def _each(pairs: Pairs) -> list[Difference]:
+    return [Difference(row[0], row[1]) for row in pairs.volumes]
+
+
+def _bland_altman(pairs: Pairs) -> BlandAltman:
+    return bland_altman(pairs.volumes[:, 0], pairs.volumes[:, 1])
+
+
+def _table(heads: Sequence[str], rows: Sequence[str], kind: str = "") -> str:
+    texts = ("Subject", "Muscle")
+    head = "".join(f'<th class="text">{name}</th>' if name in texts else f"<th>{name}</th>" for name in heads)
+    body = "".join(f"<tr>{row}</tr>" for row in rows)
+    return f'<div class="wide"><table class="{kind}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
