@@ -17,7 +17,10 @@ from MusclePropLib.commands.common import CommandFailed
 from MusclePropLib.core.errors import InputError
 
 DESCRIPTION = "Propagate a few outlined slices of muscles through a 3D ultrasound volume, and measure the muscles."
-ORDER = ("demo", "propagate", "batch", "evaluate", "sparsify", "phantom", "benchmark", "train")
+ORDER = (
+    *("demo", "propagate", "batch", "measure", "report", "export"),
+    *("evaluate", "sparsify", "phantom", "benchmark", "train"),
+)
 EPILOG = """a first look:
   muscleprop demo -o demo
 

@@ -23,6 +23,7 @@ from MusclePropLib.commands.common import (
     write_text,
 )
 from MusclePropLib.core.errors import InputError
+from MusclePropLib.core.files import files_below
 
 HELP = "propagate every annotated volume under a folder; goes on where it was interrupted"
 EXAMPLE = """muscleprop batch recordings -o results
@@ -86,10 +87,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def find_cases(folder: Path, output: Path) -> list[Item]:
-    """The annotated volumes under `folder`, sorted by name; InputError if there are none."""
+    """The annotated volumes under `folder`, linked folders too, sorted by name; InputError if there are none."""
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder")
-    items = [item for path in sorted(folder.rglob(f"*{MARK}.*")) if (item := _item(path, folder, output))]
+    drawn = (path for path in files_below(folder) if f"{MARK}." in path.name)
+    items = [item for path in drawn if (item := _item(path, folder, output))]
     if not items:
         raise InputError(f"{folder}: no annotated volume (NAME.nrrd with NAME{MARK}.seg.nrrd) in it")
     return items

@@ -1,4 +1,4 @@
-"""Nothing half-written: a file appears under its own name only when it is whole."""
+"""Nothing half-written: a file appears under its own name only when it is whole. And what lies below a folder."""
 
 from __future__ import annotations
 
@@ -24,3 +24,14 @@ def replacing(path: Path) -> Iterator[Path]:
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def files_below(folder: Path) -> list[Path]:
+    """Every file below the folder, sorted; links to folders are followed, each folder being looked at once."""
+    seen: set[str] = set()
+    found = []
+    for place, folders, names in os.walk(folder, followlinks=True):
+        seen.add(os.path.realpath(place))
+        folders[:] = [name for name in sorted(folders) if os.path.realpath(os.path.join(place, name)) not in seen]
+        found += [Path(place, name) for name in names]
+    return sorted(found)

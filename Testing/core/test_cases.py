@@ -26,19 +26,37 @@ def pairs(folder, **options):
     ("image", "labels", "name", "subject"),
     [
         ("x12.mha", "masksX12.mha", "x12", "x12"),
-        ("imagesTr/calf_003_0000.nii.gz", "labelsTr/calf_003.nii.gz", "tr-calf_003", "tr-calf_003"),
+        ("imagesTr/calf_003_0000.nii.gz", "labelsTr/calf_003.nii.gz", "Tr-calf_003", "Tr-calf_003"),
         ("us_leg/image.nrrd", "us_leg/label.nrrd", "us_leg", "us_leg"),
         ("sub-07/ses-1/us.nii", "sub-07/ses-1/us_mask.nii", "sub-07-ses-1-us", "sub-07"),
-        ("P1.nrrd", "P1.seg.nrrd", "p1", "p1"),
+        ("P1.nrrd", "P1.seg.nrrd", "P1", "P1"),
         ("patient_4_left.mha", "patient_4_left-segmentation.mha", "patient_4_left", "patient_4"),
         ("s4/sweep.nrrd", "s4/Segmentation.seg.nrrd", "s4-sweep", "s4-sweep"),
         ("Images/a.nrrd", "Masks/a.nrrd", "a", "a"),
-        ("maskedStudy/a.nrrd", "maskedStudy/a_gt.nrrd", "maskedstudy-a", "maskedstudy-a"),
+        ("maskedStudy/a.nrrd", "maskedStudy/a_gt.nrrd", "maskedStudy-a", "maskedStudy-a"),
     ],
 )
 def test_layouts(tmp_path, image, labels, name, subject):
     touch(tmp_path, image, labels, "notes.txt", ".hidden/image.nrrd", "alone.nrrd")
     assert pairs(tmp_path) == {name: (subject, image, labels)}
+
+
+def test_capitals_do_not_matter_but_are_kept(tmp_path):
+    touch(tmp_path, "Leg A/P1.nrrd", "leg a/masks/p1.nrrd")
+    assert list(pairs(tmp_path)) == ["Leg A-P1"]
+
+
+def test_linked_folders_are_looked_into_once(tmp_path):
+    """As cohorts on a shared disk are put together; a link to a folder above is no endless way down."""
+    touch(tmp_path / "disk", "one/image.nrrd", "one/label.nrrd")
+    cohort = tmp_path / "cohort"
+    cohort.mkdir()
+    try:
+        (cohort / "linked").symlink_to(tmp_path / "disk", target_is_directory=True)
+        (tmp_path / "disk" / "up").symlink_to(cohort, target_is_directory=True)
+    except OSError:
+        pytest.skip("no links on this file system")
+    assert list(pairs(cohort)) == ["linked-one"]
 
 
 def test_a_list_decides(tmp_path):

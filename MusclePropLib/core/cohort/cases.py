@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from MusclePropLib.core.errors import InputError
+from MusclePropLib.core.files import files_below
 
 CASES_CSV = "cases.csv"
 _ENDING = re.compile(r"(?:\.seg|\.igs)?\.(?:nrrd|nhdr|nii\.gz|nii|mha|mhd)$", re.IGNORECASE)
@@ -47,6 +48,7 @@ def find_cases(folder: str | Path, subject: str | None = None) -> list[Case]:
     mask, seg, gt, annotation ...), and belongs to the image whose path is the same without such words: `x1.mha` and
     `masksX1.mha` (Leg-3D-US), `imagesTr/a_0000.nii.gz` and `labelsTr/a.nii.gz` (nnU-Net), `s1/image.nrrd` and
     `s1/label.nrrd`; a folder's only image and only label map belong together too. Images without one are left out.
+    Links to folders are followed.
 
     `subject` is a regular expression for the subject in the case's name (its first group, if any); by default words
     like `sub-03` or `patient_7`, else every case is a subject of its own.
@@ -68,7 +70,7 @@ def split_subjects(cases: list[Case], seed: int, shares: tuple[float, float] = (
 
     Raises InputError if that leaves none to train on.
     """
-    subjects = sorted({case.subject for case in cases})
+    subjects = sorted({case.subject.casefold() for case in cases})
     order = [subjects[i] for i in np.random.default_rng(seed).permutation(len(subjects))]
     validation, test = (max(1, round(share * len(order))) if share > 0 else 0 for share in shares)
     if validation + test >= len(order):
@@ -77,7 +79,7 @@ def split_subjects(cases: list[Case], seed: int, shares: tuple[float, float] = (
             f"({validation} and {test} set aside)"
         )
     parts = order[validation + test :], order[:validation], order[validation : validation + test]
-    return Split(*(tuple(case for case in cases if case.subject in part) for part in parts))
+    return Split(*(tuple(case for case in cases if case.subject.casefold() in part) for part in parts))
 
 
 def _listed(path: Path, subject: str | None) -> Iterator[Case]:
@@ -97,11 +99,12 @@ def _listed(path: Path, subject: str | None) -> Iterator[Case]:
 def _paired(folder: Path, subject: str | None) -> Iterator[Case]:
     images: dict[str, Path] = {}
     labels: dict[str, Path] = {}
-    for path in sorted(folder.rglob("*")):
+    for path in files_below(folder):
         relative = path.relative_to(folder)
         if not _ENDING.search(path.name) or any(part.startswith(".") for part in relative.parts):
             continue
-        key, is_label = _key(relative)
+        plain, is_label = _plain(relative)
+        key = plain.lower()
         place = labels if is_label else images
         if key in place:
             raise InputError(f"{place[key]} and {path.name} look like the same case; list the cases in {CASES_CSV}")
@@ -109,7 +112,7 @@ def _paired(folder: Path, subject: str | None) -> Iterator[Case]:
     for key, image in images.items():
         mask = labels.get(key) or _only_neighbour(image, images, labels)
         if mask:
-            name = key.replace("/", "-") or _ENDING.sub("", image.name)
+            name = _plain(image.relative_to(folder))[0].replace("/", "-") or _ENDING.sub("", image.name)
             yield Case(name, _subject(name, subject), image, mask)
 
 
@@ -119,15 +122,15 @@ def _only_neighbour(image: Path, images: dict[str, Path], labels: dict[str, Path
     return beside[1][0] if [len(found) for found in beside] == [1, 1] else None
 
 
-def _key(relative: Path) -> tuple[str, bool]:
-    """What image and label map of a case have in common, and whether this is the label map."""
+def _plain(relative: Path) -> tuple[str, bool]:
+    """What image and label map of a case have in common, but for capitals, and whether this is the label map."""
     stem = _ENDING.sub("", relative.name)
     is_label = relative.name.lower().endswith(".seg.nrrd")
     parts = []
     for part in (*relative.parts[:-1], re.sub(r"_0000$", "", stem)):
         plain = _without(part, _LABEL_WORDS)
         is_label = is_label or plain != part
-        parts.append(_without(plain, _IMAGE_WORDS).lower())
+        parts.append(_without(plain, _IMAGE_WORDS))
     return "/".join(part for part in parts if part), is_label
 
 
