@@ -1,79 +1,214 @@
 """Accuracy against every rival: real volumes where they are, and simulated calves that no training has seen.
 
-    python Testing/benchmarks/accuracy.py [--real FOLDER] [--calves N] [--methods A,B] [--slices 3,5,9] [--layouts ...]
+    python Testing/benchmarks/accuracy.py [--kind real|calves] [--methods A,B] [--layouts ...] [--slices 3,5] ...
 
-keeps each figure in accuracy/ beside itself as it is measured, goes on where it was interrupted, and writes accuracy.md
-from all of them.
+keeps each figure in accuracy/KIND-METHOD.json beside itself as it is measured, goes on where it was interrupted, and
+writes accuracy.md and its picture from all figures that are there. Portions that differ in kind or in methods can run
+side by side. Without options it measures whatever is missing of the whole plan (see METHODS), which takes many hours.
 """
 
 import argparse
 import os
 import sys
-import tempfile
+from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 from tqdm import tqdm
 
-from MusclePropLib.cli import main as muscleprop
+from MusclePropLib.core.benchmark.calibration import calibration, draw_calibration
 from MusclePropLib.core.benchmark.layouts import LAYOUTS
 from MusclePropLib.core.benchmark.plan import Plan
-from MusclePropLib.core.benchmark.report import markdown
+from MusclePropLib.core.benchmark.plot import draw
+from MusclePropLib.core.benchmark.problems import SimulatedCase, load_problem
+from MusclePropLib.core.benchmark.provenance import commit, is_stale
+from MusclePropLib.core.benchmark.report import every_case, what_did_not_run
+from MusclePropLib.core.benchmark.results import Results
 from MusclePropLib.core.benchmark.run import environment, run_benchmark
-from MusclePropLib.core.benchmark.store import Store
+from MusclePropLib.core.benchmark.store import Store, read_rows
+from MusclePropLib.core.benchmark.targets import SECTIONS, costs, means
 from MusclePropLib.core.cohort.cases import find_cases
+from MusclePropLib.core.files import replacing
+from MusclePropLib.core.rivals import RIVALS
 
 HERE = Path(__file__).parent
 REAL = Path(os.environ.get("MUSCLEPROP_REAL", HERE.parents[2] / "shared" / "real"))
-RIVALS = "copy,interpolation,fill,flow,walker"
-OWN = "muscleprop-priors,muscleprop-scratch,muscleprop"
+ROWS, PAGE, PICTURE = HERE / "accuracy", HERE / "accuracy.md", "calibration.png"
+KINDS = ("real", "calves")
 FIRST_CALF = 2000
-"""Seed of the first simulated calf; pretraining uses none from here on."""
+"""Seed of the first simulated calf; no training uses any from here on."""
+
+
+class Portion(NamedTuple):
+    """Where a method is measured unless the command line says otherwise."""
+
+    slices: tuple[int, ...]
+    layouts: tuple[str, ...] = ("equal",)
+    more: tuple[int, ...] = ()
+    options: tuple[tuple[str, object], ...] = ()
+
+    def slices_of(self, layout):
+        """`more` is for the equal layout alone: twice the numbers that MuscleProp is asked to do with."""
+        return tuple(sorted({*self.slices, *(self.more if layout == "equal" else ())}))
+
+
+EVERY, FEW = (1, 3, 5, 7, 9, 14), (3, 5, 9)
+QUICK = Portion(EVERY, tuple(LAYOUTS), more=(6, 10, 18))
+METHODS = {
+    "copy": QUICK,
+    "interpolation": QUICK,
+    "fill": QUICK,
+    "flow": QUICK,
+    "walker": QUICK,
+    "area-spline": QUICK,
+    "muscleprop-priors": Portion(EVERY, tuple(LAYOUTS)),
+    "muscleprop": Portion(EVERY, tuple(LAYOUTS)),
+    "muscleprop-no-negatives": Portion((5, 9, 14), ("equal", "half")),
+    "muscleprop-scratch": Portion(FEW),
+    "grow": Portion(FEW, ("equal", "partial")),
+    "labelprop": Portion(FEW, options=(("epochs", 15), ("size", 128))),
+    "paper-scratch": Portion(FEW, options=(("steps", 150),)),
+}
 
 
 def main():
+    args = arguments()
+    if not args.report:
+        ROWS.mkdir(exist_ok=True)
+        measure(args)
+    write_page()
+
+
+def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--real", type=Path, default=REAL)
-    parser.add_argument("--calves", type=int, default=3)
-    parser.add_argument("--methods", default=f"{RIVALS},{OWN}")
-    parser.add_argument("--slices", default="3,5,9")
-    parser.add_argument("--layouts", default="equal,partial", help=f"some of {', '.join(LAYOUTS)}")
-    args = parser.parse_args()
-    methods, slices = tuple(args.methods.split(",")), tuple(map(int, args.slices.split(",")))
-    folder = HERE / "accuracy"
-    folder.mkdir(exist_ok=True)
-    page = [f"# Accuracy\n\nWritten by `python Testing/benchmarks/{' '.join([Path(__file__).name, *sys.argv[1:]])}`.\n"]
-    with tempfile.TemporaryDirectory() as calves:
-        for title, cases, one in sources(args, Path(calves)):
-            for layout in args.layouts.split(","):
-                plan = Plan(methods=methods, slices=slices, layout=layout, label_any=one)
-                store = Store(folder / f"{title.split()[0].lower()}-{layout}.json", environment(), keep=True)
-                rows = measured(cases, plan, store, f"{title}, {layout}")
-                page.append(f"# {title}, layout {layout}\n\n{markdown(rows)}")
-    (HERE / "accuracy.md").write_text("\n".join(page), encoding="utf-8")
+    parser.add_argument("--kind", choices=KINDS, help="one kind of cases only")
+    parser.add_argument("--methods", type=split, default=list(METHODS), help=f"some of {', '.join(RIVALS)}")
+    parser.add_argument("--slices", type=lambda text: tuple(map(int, split(text))), help="instead of the plan's")
+    parser.add_argument("--layouts", type=split, help=f"instead of the plan's; some of {', '.join(LAYOUTS)}")
+    parser.add_argument("--seeds", type=lambda text: tuple(map(int, split(text))), default=(0, 1, 2))
+    parser.add_argument("--real", type=Path, default=REAL, help="folder of real cases (default: %(default)s)")
+    parser.add_argument("--calves", type=int, default=10, help="how many (default: %(default)s)")
+    parser.add_argument(
+        "--calf-shape", type=int, nargs=3, default=(70, 150, 200), metavar=("SLICES", "ROWS", "COLUMNS")
+    )
+    parser.add_argument("--again", action="store_true", help="measure anew what is there")
+    parser.add_argument(
+        "--renew", action="store_true", help="measure MuscleProp's rows anew where its method has changed since"
+    )
+    parser.add_argument("--report", action="store_true", help="measure nothing, only write the page")
+    return parser.parse_args()
 
 
-def sources(args, folder):
-    """(title, cases, whether all labels are one muscle) of what there is to measure on."""
-    if args.real.is_dir():
-        yield "Real volumes", find_cases(args.real), True
-    if args.calves:
-        muscleprop(["phantom", "-o", str(folder), "--seed", str(FIRST_CALF), "--subjects", str(args.calves)])
-        for file in folder.iterdir():  # the same calf is the same case in the next run
-            os.utime(file, (0, 0))
-        yield "Simulated calves", find_cases(folder), False
+def split(text):
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def measured(cases, plan, store, title):
-    rows = []
-    total = len(cases) * len(list(plan.draws())) * len(plan.methods)
-    with tqdm(total=total, desc=title, unit="run", disable=None) as bar:
+def measure(args):
+    """Case by case, so that each is read or simulated once."""
+    load = lru_cache(maxsize=1)(load_problem)
+    for kind in [args.kind] if args.kind else KINDS:
+        stores = {method: Store(file_of(kind, method), environment(), keep=keeper(args)) for method in args.methods}
+        plans = list(plans_of(kind, args))
+        cases = cases_of(kind, args)
+        total = len(cases) * sum(len(list(plan.draws())) for plan in plans)
+        with tqdm(total=total, desc=kind, unit="run", disable=None) as bar:
 
-        def keep(row):
-            rows.append(row)
-            bar.update()
+            def tell(row, bar=bar):
+                bar.update()
+                bar.set_postfix_str(f"{row['case']}, {row['layout']}, n {row['slices']}, {row['method']}")
+                if row["status"] == "failed":
+                    bar.write(f"{row['case']}, n {row['slices']}, {row['method']}: {row['message']}", file=sys.stderr)
 
-        run_benchmark(cases, plan, store, keep)
-    return rows
+            for case in cases:
+                for plan in plans:
+                    run_benchmark([case], plan, stores[plan.methods[0]], tell, load)
+
+
+def file_of(kind, method):
+    return ROWS / f"{kind}-{method}.json"
+
+
+def keeper(args):
+    """Which rows count as measured."""
+    if args.again:
+        return False
+    return lambda row: not (args.renew and RIVALS[row["method"]].own and is_stale(row.get("commit", "")))
+
+
+def cases_of(kind, args):
+    if kind == "real":
+        return find_cases(args.real) if args.real.is_dir() else []
+    return [SimulatedCase(FIRST_CALF + number, tuple(args.calf_shape)) for number in range(args.calves)]
+
+
+def plans_of(kind, args):
+    """A plan for each method and layout; quick methods first."""
+    for method in args.methods:
+        portion = METHODS.get(method, Portion(FEW))
+        for layout in args.layouts or portion.layouts:
+            yield Plan(
+                methods=(method,),
+                slices=args.slices or portion.slices_of(layout),
+                layout=layout,
+                seeds=args.seeds,
+                label_any=kind == "real",
+                options={method: dict(portion.options)},
+            )
+
+
+def write_page():
+    """accuracy.md and the pictures, from all rows that are kept."""
+    results = Results(kept_rows())
+    parts = [introduction(results), *(write(results) for write in SECTIONS)]
+    picture = f"{ROWS.name}/{PICTURE}" if draw_calibration(results.rows, ROWS / PICTURE) else None
+    parts += [calibration(results.rows, picture), costs(results), means(results)]
+    for kind in KINDS:
+        rows = [row for row in results.rows if row["kind"] == kind]
+        equal = [row for row in rows if row["layout"] == "equal" and row["status"] == "done"]
+        if equal:
+            draw(equal, ROWS / f"{kind}.png")
+            parts.append(f"![Accuracy against the number of drawn slices, {kind}]({ROWS.name}/{kind}.png)")
+        parts += case_tables(kind, rows)
+    problems = [row for row in results.rows if row["status"] == "failed"]
+    if problems:
+        parts.append(f"## What failed\n\n{what_did_not_run(problems)}")
+    with replacing(PAGE) as part:
+        part.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+
+
+def kept_rows():
+    for path in sorted(ROWS.glob("*.json")):
+        kind, _, method = path.stem.partition("-")
+        for row in read_rows(path) if kind in KINDS and method in RIVALS else ():
+            yield row | {"kind": kind}
+
+
+def case_tables(kind, rows):
+    for layout in LAYOUTS:
+        here = [row for row in rows if row["layout"] == layout and row["status"] == "done"]
+        if here:
+            title = f"## Every case: {kind}, {layout} ({LAYOUTS[layout]}): Dice / HD95 mm / volume error %"
+            yield f"{title}\n\n{every_case(here)}"
+
+
+def introduction(results):
+    own = [row for row in results.rows if RIVALS[row["method"]].own and row["status"] == "done"]
+    stale = sum(is_stale(row.get("commit", "")) for row in own)
+    commits = ", ".join(sorted({row.get("commit") or "unknown" for row in own}))
+    counts = {kind: len({row["case"] for row in results.rows if row["kind"] == kind}) for kind in KINDS}
+    told = "; ".join(f"{name}: {words}" for name, words in LAYOUTS.items())
+    return f"""# Accuracy
+
+Written by `make bench-accuracy` from the figures in `{ROWS.name}/`, all of them by one scorer: {counts["real"]} real volumes, two
+of which are sweeps of the same leg (all labels together are one muscle), and {counts["calves"]} simulated
+calves (seeds {FIRST_CALF} and up, which no training uses). Only slices that were not drawn count, but for the muscle
+volume error, which is of the whole muscle. Distances are means over the cases that have them: where a method finds
+nothing there are none. n is the number of drawn slices of each muscle.
+
+Layouts: {told}.
+
+MuscleProp's figures: commit {commits or "none"}; the page: commit {commit() or "unknown"}. Of {len(own)} figures of
+MuscleProp, {stale} were measured before the method last changed."""
 
 
 if __name__ == "__main__":

@@ -77,7 +77,9 @@ def _line(panel: Axes, at: np.ndarray, found: list, method: str) -> None:
     style = {
         "color": "black" if own else COLORS[index % len(COLORS)],
         "marker": MARKERS[index % len(MARKERS)],
-        "linestyle": {"muscleprop-priors": "--", "muscleprop-scratch": ":"}.get(method, "-"),
+        "linestyle": {"muscleprop-priors": "--", "muscleprop-scratch": ":", "muscleprop-no-negatives": "-."}.get(
+            method, "-"
+        ),
         "linewidth": 2.2 if own else 1.2,
         "zorder": 3 if own else 2,
     }

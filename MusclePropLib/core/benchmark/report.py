@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from MusclePropLib.core.benchmark.layouts import LAYOUTS
 from MusclePropLib.core.benchmark.statistics import Interval, mean_over_subjects
 from MusclePropLib.core.rivals import RIVALS
 
@@ -27,32 +28,36 @@ _SUMMARY: tuple[tuple[str, str, bool, str], ...] = (
 def markdown(rows: Sequence[Row]) -> str:
     """The whole page."""
     parts = ["# Benchmark", INTRODUCTION]
-    for layout in _distinct(rows, "layout"):
+    for layout in distinct(rows, "layout"):
         of_layout = [row for row in rows if row["layout"] == layout]
-        for count in sorted(_distinct(of_layout, "slices")):
+        for count in sorted(distinct(of_layout, "slices")):
             drawn = [row for row in of_layout if row["slices"] == count]
-            parts += [f"## {count} drawn slices, layout {layout}", _summary(drawn)]
-        parts += [f"## Every case, layout {layout}: Dice / HD95 mm / volume error %", _cases(of_layout)]
+            parts += [f"## {slices(count)}, layout {layout}", _summary(drawn)]
+        parts += [
+            f"## Every case, layout {layout} ({LAYOUTS[layout]}): Dice / HD95 mm / volume error %",
+            every_case(of_layout),
+        ]
     problems = [row for row in rows if row["status"] != "done"]
     if problems:
-        parts += ["## What did not run", _problems(problems)]
+        parts += ["## What did not run", what_did_not_run(problems)]
     return "\n\n".join(parts) + "\n"
 
 
 def _summary(rows: Sequence[Row]) -> str:
     header = ["method", "subjects", *(title for title, *_ in _SUMMARY), "processor s"]
     lines = []
-    for method in _distinct(rows, "method"):
+    for method in distinct(rows, "method"):
         done = [row for row in rows if row["method"] == method and row["status"] == "done"]
-        figures = [_with_bounds(mean_over_subjects(done, key, size=size), form) for _, key, size, form in _SUMMARY]
+        figures = [with_bounds(mean_over_subjects(done, key, size=size), form) for _, key, size, form in _SUMMARY]
         seconds = sum(row["processor_seconds"] for row in done) / len(done) if done else math.nan
-        subjects = len(_distinct(done, "subject"))
-        lines.append([RIVALS[method].title, str(subjects), *figures, _number(seconds, ".1f")])
-    return _table(header, lines)
+        subjects = len(distinct(done, "subject"))
+        lines.append([titled(method, done), str(subjects), *figures, number(seconds, ".1f")])
+    return table(header, lines)
 
 
-def _cases(rows: Sequence[Row]) -> str:
-    methods = [method for method in _distinct(rows, "method") if not RIVALS[method].volumes_only]
+def every_case(rows: Sequence[Row]) -> str:
+    """A line for each case, muscle and number of slices; Dice / HD95 mm / volume error % of every method."""
+    methods = [method for method in distinct(rows, "method") if not RIVALS[method].volumes_only]
     places = {(row["case"], row["slices"]): None for row in rows}
     lines = []
     for case, count in places:
@@ -60,35 +65,52 @@ def _cases(rows: Sequence[Row]) -> str:
         for muscle in dict.fromkeys(name for row in here for name in row.get("scores", {})):
             cells = [_cell([row for row in here if row["method"] == method], muscle) for method in methods]
             lines.append([case, muscle, str(count), *cells])
-    return _table(["case", "muscle", "slices", *(RIVALS[method].title for method in methods)], lines)
+    return table(["case", "muscle", "slices", *(titled(method, rows) for method in methods)], lines)
 
 
 def _cell(rows: Sequence[Row], muscle: str) -> str:
     """Dice / HD95 / volume error of one case, means over the seeds."""
     forms = (("dice", ".3f"), ("hd95_mm", ".1f"), ("volume_error_percent", "+.0f"))
     found = [(mean_over_subjects(rows, key, muscle).mean, form) for key, form in forms]
-    return " / ".join(_number(value, form) for value, form in found) if rows else ""
+    return " / ".join(number(value, form) for value, form in found) if rows else ""
 
 
-def _problems(rows: Iterable[Row]) -> str:
+def what_did_not_run(rows: Iterable[Row]) -> str:
+    """A line for each row that is not done."""
     header = ["case", "slices", "method", "status", "reason"]
     facts = ("case", "slices", "method", "status", "message")
-    return _table(header, [[str(row[fact]).replace("|", "/").replace("\n", " ") for fact in facts] for row in rows])
+    return table(header, [[str(row[fact]).replace("|", "/").replace("\n", " ") for fact in facts] for row in rows])
 
 
-def _with_bounds(found: Interval, form: str) -> str:
-    mean = _number(found.mean, form)
+def titled(method: str, rows: Iterable[Row]) -> str:
+    """The method's title in tables, with the options that it was given."""
+    given = next((row["options"] for row in rows if row["method"] == method and row["options"]), {})
+    options = ", ".join(f"{name} {value}" for name, value in given.items())
+    return RIVALS[method].title + (f" ({options})" if options else "")
+
+
+def with_bounds(found: Interval, form: str) -> str:
+    """A mean and its interval."""
+    mean = number(found.mean, form)
     return mean if math.isnan(found.low) else f"{mean} [{found.low:{form}}, {found.high:{form}}]"
 
 
-def _number(value: float, form: str) -> str:
+def slices(count: int) -> str:
+    """A number of drawn slices in words."""
+    return f"{count} drawn slice{'s' if count > 1 else ''}"
+
+
+def number(value: float, form: str) -> str:
+    """A dash for NaN."""
     return "-" if math.isnan(value) else format(value, form)
 
 
-def _table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+def table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    """A table of markdown."""
     rule = ["---"] * len(header)
     return "\n".join("| " + " | ".join(cells) + " |" for cells in (header, rule, *lines))
 
 
-def _distinct(rows: Iterable[Row], fact: str) -> list[Any]:
+def distinct(rows: Iterable[Row], fact: str) -> list[Any]:
+    """The values of a fact, in the order of the rows."""
     return list(dict.fromkeys(row[fact] for row in rows))
