@@ -33,7 +33,7 @@ from MusclePropLib.core.rivals import RIVALS
 
 HERE = Path(__file__).parent
 REAL = Path(os.environ.get("MUSCLEPROP_REAL", HERE.parents[2] / "shared" / "real"))
-ROWS, PAGE, PICTURE = HERE / "accuracy", HERE / "accuracy.md", "calibration.png"
+ROWS, PAGE, PICTURE = "accuracy", "accuracy.md", "calibration.png"
 KINDS = ("real", "calves")
 FIRST_CALF = 2000
 """Seed of the first simulated calf; no training uses any from here on."""
@@ -54,6 +54,9 @@ class Portion(NamedTuple):
 
 EVERY, FEW = (1, 3, 5, 7, 9, 14), (3, 5, 9)
 QUICK = Portion(EVERY, tuple(LAYOUTS), more=(6, 10, 18))
+PATIENT = (("time_limit", 1000.0),)
+"""A busy machine must not cut fine-tuning short; on a free one it ends long before the usual limit."""
+
 METHODS = {
     "copy": QUICK,
     "interpolation": QUICK,
@@ -61,10 +64,10 @@ METHODS = {
     "flow": QUICK,
     "walker": QUICK,
     "area-spline": QUICK,
-    "muscleprop-priors": Portion(EVERY, tuple(LAYOUTS)),
-    "muscleprop": Portion(EVERY, tuple(LAYOUTS)),
-    "muscleprop-no-negatives": Portion((5, 9, 14), ("equal", "half")),
-    "muscleprop-scratch": Portion(FEW),
+    "muscleprop-priors": Portion(EVERY, tuple(LAYOUTS), options=PATIENT),
+    "muscleprop": Portion(EVERY, tuple(LAYOUTS), options=PATIENT),
+    "muscleprop-no-negatives": Portion((5, 9, 14), ("equal", "half"), options=PATIENT),
+    "muscleprop-scratch": Portion(FEW, options=PATIENT),
     "grow": Portion(FEW, ("equal", "partial")),
     "labelprop": Portion(FEW, options=(("epochs", 15), ("size", 128))),
     "paper-scratch": Portion(FEW, options=(("steps", 150),)),
@@ -73,10 +76,10 @@ METHODS = {
 
 def main():
     args = arguments()
+    (args.output / ROWS).mkdir(parents=True, exist_ok=True)
     if not args.report:
-        ROWS.mkdir(exist_ok=True)
         measure(args)
-    write_page()
+    write_page(args.output)
 
 
 def arguments():
@@ -91,6 +94,7 @@ def arguments():
     parser.add_argument(
         "--calf-shape", type=int, nargs=3, default=(70, 150, 200), metavar=("SLICES", "ROWS", "COLUMNS")
     )
+    parser.add_argument("-o", "--output", type=Path, default=HERE, metavar="DIR", help="instead of beside this script")
     parser.add_argument("--again", action="store_true", help="measure anew what is there")
     parser.add_argument(
         "--renew", action="store_true", help="measure MuscleProp's rows anew where its method has changed since"
@@ -107,7 +111,8 @@ def measure(args):
     """Case by case, so that each is read or simulated once."""
     load = lru_cache(maxsize=1)(load_problem)
     for kind in [args.kind] if args.kind else KINDS:
-        stores = {method: Store(file_of(kind, method), environment(), keep=keeper(args)) for method in args.methods}
+        files = {method: args.output / ROWS / f"{kind}-{method}.json" for method in args.methods}
+        stores = {method: Store(file, environment(), keep=keeper(args)) for method, file in files.items()}
         plans = list(plans_of(kind, args))
         cases = cases_of(kind, args)
         total = len(cases) * sum(len(list(plan.draws())) for plan in plans)
@@ -122,10 +127,6 @@ def measure(args):
             for case in cases:
                 for plan in plans:
                     run_benchmark([case], plan, stores[plan.methods[0]], tell, load)
-
-
-def file_of(kind, method):
-    return ROWS / f"{kind}-{method}.json"
 
 
 def keeper(args):
@@ -156,28 +157,29 @@ def plans_of(kind, args):
             )
 
 
-def write_page():
-    """accuracy.md and the pictures, from all rows that are kept."""
-    results = Results(kept_rows())
+def write_page(folder):
+    """accuracy.md and its pictures, from all rows that are kept."""
+    results = Results(kept_rows(folder / ROWS))
     parts = [introduction(results), *(write(results) for write in SECTIONS)]
-    picture = f"{ROWS.name}/{PICTURE}" if draw_calibration(results.rows, ROWS / PICTURE) else None
-    parts += [calibration(results.rows, picture), costs(results), means(results)]
+    drawn = draw_calibration(results.rows, folder / ROWS / PICTURE)
+    parts.append(calibration(results.rows, f"{ROWS}/{PICTURE}" if drawn else None))
+    parts += [costs(results), means(results)]
     for kind in KINDS:
-        rows = [row for row in results.rows if row["kind"] == kind]
-        equal = [row for row in rows if row["layout"] == "equal" and row["status"] == "done"]
+        rows = [row for row in results.rows if row["kind"] == kind and row["status"] == "done"]
+        equal = [row for row in rows if row["layout"] == "equal"]
         if equal:
-            draw(equal, ROWS / f"{kind}.png")
-            parts.append(f"![Accuracy against the number of drawn slices, {kind}]({ROWS.name}/{kind}.png)")
+            draw(equal, folder / ROWS / f"{kind}.png")
+            parts.append(f"![Accuracy against the number of drawn slices, {kind}]({ROWS}/{kind}.png)")
         parts += case_tables(kind, rows)
-    problems = [row for row in results.rows if row["status"] == "failed"]
-    if problems:
-        parts.append(f"## What failed\n\n{what_did_not_run(problems)}")
-    with replacing(PAGE) as part:
+    failed = [row for row in results.rows if row["status"] == "failed"]
+    if failed:
+        parts.append(f"## What failed\n\n{what_did_not_run(failed)}")
+    with replacing(folder / PAGE) as part:
         part.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
 
-def kept_rows():
-    for path in sorted(ROWS.glob("*.json")):
+def kept_rows(folder):
+    for path in sorted(folder.glob("*.json")):
         kind, _, method = path.stem.partition("-")
         for row in read_rows(path) if kind in KINDS and method in RIVALS else ():
             yield row | {"kind": kind}
@@ -185,7 +187,7 @@ def kept_rows():
 
 def case_tables(kind, rows):
     for layout in LAYOUTS:
-        here = [row for row in rows if row["layout"] == layout and row["status"] == "done"]
+        here = [row for row in rows if row["layout"] == layout]
         if here:
             title = f"## Every case: {kind}, {layout} ({LAYOUTS[layout]}): Dice / HD95 mm / volume error %"
             yield f"{title}\n\n{every_case(here)}"
@@ -199,11 +201,11 @@ def introduction(results):
     told = "; ".join(f"{name}: {words}" for name, words in LAYOUTS.items())
     return f"""# Accuracy
 
-Written by `make bench-accuracy` from the figures in `{ROWS.name}/`, all of them by one scorer: {counts["real"]} real volumes, two
-of which are sweeps of the same leg (all labels together are one muscle), and {counts["calves"]} simulated
-calves (seeds {FIRST_CALF} and up, which no training uses). Only slices that were not drawn count, but for the muscle
-volume error, which is of the whole muscle. Distances are means over the cases that have them: where a method finds
-nothing there are none. n is the number of drawn slices of each muscle.
+Written by `make bench-accuracy` from the figures in `{ROWS}/`, all of them by one scorer. Cases: {counts["real"]} real
+volumes, two of them of the same leg (all labels together are one muscle), and {counts["calves"]} simulated calves
+(seeds {FIRST_CALF} and up, which no training uses). Only slices that were not drawn count, but for the muscle volume
+error, which is of the whole muscle. Distances are means over the cases that have them: where a method finds nothing
+there are none. n is the number of drawn slices of each muscle.
 
 Layouts: {told}.
 

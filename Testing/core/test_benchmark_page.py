@@ -1,5 +1,9 @@
 """The accuracy page's figures, on rows whose answer is plain."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -99,3 +103,16 @@ def test_the_self_estimate_is_held_against_the_truth(tmp_path):
     assert cells(calibration(rows), "n = 3")[1] == "2"
     assert draw_calibration(rows, tmp_path / "c.png") and (tmp_path / "c.png").read_bytes()[:4] == b"\x89PNG"
     assert not draw_calibration([], tmp_path / "none.png") and not (tmp_path / "none.png").exists()
+
+
+def test_the_whole_page_from_one_command_in_two_portions(tmp_path):
+    script = Path(__file__).parents[1] / "benchmarks" / "accuracy.py"
+    shared = [sys.executable, str(script), "-o", str(tmp_path), "--kind", "calves", "--calves", "1"]
+    shared += ["--calf-shape", "20", "40", "50", "--slices", "4", "--layouts", "equal,half", "--methods"]
+    for methods in ("copy", "muscleprop-priors"):
+        subprocess.run([*shared, methods], check=True, timeout=100)
+    page = (tmp_path / "accuracy.md").read_text(encoding="utf-8")
+    assert "1 simulated calves" in page and "## Every case: calves, half" in page
+    assert page.count("| calf_2000 | GM | 4 |") == 2
+    assert {path.stem for path in (tmp_path / "accuracy").glob("*.json")} == {"calves-copy", "calves-muscleprop-priors"}
+    assert (tmp_path / "accuracy" / "calves.png").exists()

@@ -26,6 +26,7 @@ MOST_CASES = 6
 # Okabe and Ito's colours, told apart by the colour-blind; MuscleProp's own lines are black and thicker.
 COLORS = ("#E69F00", "#56B4E9", "#009E73", "#D55E00", "#0072B2", "#CC79A7", "#999999", "#8C6D31", "#661100")
 MARKERS = "osD^vPX<>"
+LINES = {"muscleprop-priors": "--", "muscleprop-scratch": ":", "muscleprop-no-negatives": "-."}
 
 
 def draw(rows: Sequence[Row], path: Path) -> None:
@@ -77,9 +78,7 @@ def _line(panel: Axes, at: np.ndarray, found: list, method: str) -> None:
     style = {
         "color": "black" if own else COLORS[index % len(COLORS)],
         "marker": MARKERS[index % len(MARKERS)],
-        "linestyle": {"muscleprop-priors": "--", "muscleprop-scratch": ":", "muscleprop-no-negatives": "-."}.get(
-            method, "-"
-        ),
+        "linestyle": LINES.get(method, "-"),
         "linewidth": 2.2 if own else 1.2,
         "zorder": 3 if own else 2,
     }
