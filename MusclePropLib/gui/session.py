@@ -11,13 +11,16 @@ import numpy as np
 
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.gui.signal import Signal
-from MusclePropLib.jobs.job import Job, write_job
+from MusclePropLib.jobs.job import Job, JobWriter
 from MusclePropLib.jobs.protocol import Event
 from MusclePropLib.jobs.runner import Runner
 from MusclePropLib.scene.annotations import Subject
 from MusclePropLib.scene.inputs import read_inputs
-from MusclePropLib.scene.preview import Preview, preview_strides
+from MusclePropLib.scene.preview import Preview
 from MusclePropLib.scene.results import accept
+
+COULD_NOT_WRITE = "The volume could not be handed over to the computation ({fault})."
+WRITE_SECONDS = 0.02  # of a job at each poll; the window waits for it
 
 
 class Phase(Enum):
@@ -42,7 +45,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class SceneJob:
-    """A written job and where its labels belong: label i + 1 is the segment `segment_ids[i]` of the subject."""
+    """A job and where its labels belong: label i + 1 is the segment `segment_ids[i]` of the subject."""
 
     job: Job
     subject: Subject
@@ -64,6 +67,7 @@ class Session:
         self.summary: dict[str, Any] | None = None
         self.job: SceneJob | None = None
         self._runner = runner
+        self._writer: JobWriter | None = None
         self._labels: np.ndarray | None = None
         self._preview: Preview | None = None
         self._opacity, self._show_3d = 0.6, False
@@ -71,7 +75,7 @@ class Session:
     @property
     def busy(self) -> bool:
         """Whether a job is under way."""
-        return self._runner.busy
+        return self._writer is not None or self._runner.busy
 
     @property
     def preview_node_id(self) -> str | None:
@@ -84,19 +88,25 @@ class Session:
         self._runner.warm_up()
 
     def start(self, subject: Subject, settings: Mapping[str, Any]) -> None:
-        """Send the subject to the worker; a result that was not accepted is given up. Raises InputError."""
+        """Begin to send the subject to the worker; a result that was not accepted is given up. Raises InputError.
+
+        What is drawn counts as it is now. The volume is written bit by bit at the next polls.
+        """
         inputs = read_inputs(subject)
-        written = write_job(inputs.volume, inputs.annotations, settings)
-        job = SceneJob(written, subject, inputs.segment_ids)
+        writer = JobWriter(inputs.volume, inputs.annotations, settings)
+        job = SceneJob(writer.job, subject, inputs.segment_ids)
         self.discard()
+        self._writer = writer
         self.job, self.failure, self.summary, self.progress = job, None, None, Progress()
         self._preview = Preview(subject, job.segment_ids, self._opacity, self._show_3d)
         self.phase = Phase.RUNNING
-        self._runner.submit(job.job)
+        self._runner.warm_up()  # meanwhile
         self.changed.emit()
 
     def poll(self) -> None:
-        """Take in what the worker has said since the last call."""
+        """Go on writing the job, and take in what the worker has said since the last call."""
+        if self._writer is not None:
+            self._write()
         for event in self._runner.poll():
             handler = getattr(self, f"_on_{event.name}", None)
             if handler is not None and (self.job is None or event.job == self.job.job.id):
@@ -108,7 +118,7 @@ class Session:
         """Ask for the best result so far."""
         if self.phase is Phase.RUNNING:
             self.phase = Phase.STOPPING
-            self._runner.stop()
+            self._runner.stop()  # a job that is still being written is stopped once it is sent
             self.changed.emit()
 
     def cancel(self) -> None:
@@ -116,7 +126,10 @@ class Session:
         if self.phase in (Phase.RUNNING, Phase.STOPPING):
             self.phase = Phase.CANCELLING
             self._remove_preview()
-            self._runner.cancel()
+            if self._writer is not None:
+                self._forget_result()
+            else:
+                self._runner.cancel()
             self.changed.emit()
 
     def accept(self, save_state: Callable[[], object]) -> list[str]:
@@ -159,6 +172,20 @@ class Session:
         if self._preview is not None:
             self._preview.set_show_3d(show)
 
+    def _write(self) -> None:
+        try:
+            if not self._writer.step(WRITE_SECONDS):
+                return
+        except OSError as fault:
+            self.failure = (COULD_NOT_WRITE.format(fault=fault), "")
+            self._forget_result()
+            self.changed.emit()
+            return
+        self._writer = None
+        self._runner.submit(self.job.job)
+        if self.phase is Phase.STOPPING:
+            self._runner.stop()
+
     def _on_stage(self, event: Event) -> None:
         self.progress = Progress(event.data["text"], estimate=self.progress.estimate)
 
@@ -177,8 +204,6 @@ class Session:
         # The runner has read and checked the file; it is only mapped here, for it may be larger than the memory.
         self._labels = np.load(self.job.job.folder / event.data["labels"], mmap_mode="r", allow_pickle=False)
         self.summary, self.phase = event.data["summary"], Phase.FINISHED
-        strides = preview_strides(self._labels.shape)
-        self._preview.show(self._labels[tuple(slice(None, None, s) for s in strides)], strides)
 
     def _on_failed(self, event: Event) -> None:
         self.failure = (event.data["message"], event.data["details"])
@@ -190,6 +215,9 @@ class Session:
 
     def _forget_result(self) -> None:
         self._remove_preview()
+        if self._writer is not None:
+            self._writer.abort()
+            self._writer = None
         self._labels = None  # before the folder goes: Windows keeps files that are mapped
         if self.job is not None:
             self.job.job.remove()

@@ -7,13 +7,14 @@
 from __future__ import annotations
 
 import json
+import math
 import mmap
 import os
 import shutil
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -28,8 +29,11 @@ from MusclePropLib.core.volumes import Volume
 from MusclePropLib.jobs.protocol import jsonable
 
 FOLDER_PREFIX = "muscleprop-job-"
+RESULT = "result.npy"
 LEFT_OVER_SECONDS = 24 * 3600.0
-CHUNK_BYTES = 32 << 20
+CHUNK_BYTES = 4 << 20
+
+Steps = Generator[None, None, None]  # work that can be done bit by bit
 
 
 class JobError(Exception):
@@ -71,28 +75,61 @@ class Result:
     summary: dict[str, Any]
 
 
-def write_job(volume: Volume, annotations: Annotations, settings: Mapping[str, Any], parent: Path | None = None) -> Job:
-    """Write a job into a new private folder under `parent` (by default the system's temporary folder).
+class JobWriter:
+    """Writes a job into a new private folder under `parent` (by default the system's temporary folder), bit by bit.
 
-    `volume` has its slices first; no second copy of it is made, and it is not needed once this returns. Raises
-    InputError if the annotation does not fit the volume or the disk is too full.
+    `volume` has its slices first; no second copy of it is made, and it is not needed once all is written. Raises
+    InputError if the annotation does not fit the volume or the disk is too full. An error leaves no folder.
     """
+
+    def __init__(
+        self, volume: Volume, annotations: Annotations, settings: Mapping[str, Any], parent: Path | None = None
+    ) -> None:
+        self.job = _new_job(volume, annotations, Path(parent or tempfile.gettempdir()))
+        self._steps = _written(self.job, volume, annotations, settings)
+
+    def step(self, seconds: float) -> bool:
+        """Go on writing for about so long; True when the job is whole."""
+        try:
+            return advance(self._steps, seconds)
+        except BaseException:
+            self.abort()
+            raise
+
+    def abort(self) -> None:
+        """Give it up."""
+        self._steps.close()
+        self.job.remove()
+
+
+def write_job(volume: Volume, annotations: Annotations, settings: Mapping[str, Any], parent: Path | None = None) -> Job:
+    """Write a job in one go; see JobWriter."""
+    writer = JobWriter(volume, annotations, settings, parent)
+    writer.step(math.inf)
+    return writer.job
+
+
+def advance(steps: Steps, seconds: float) -> bool:
+    """Take steps until about so much time has passed; True when there are no more."""
+    end = time.monotonic() + seconds
+    return all(time.monotonic() < end for _ in steps)
+
+
+def _new_job(volume: Volume, annotations: Annotations, parent: Path) -> Job:
     if annotations.shape != volume.array.shape:
         raise InputError(f"{volume.source or 'the volume'}: the annotation lies on a grid of another size")
-    parent = Path(parent or tempfile.gettempdir())
     clean_left_overs(parent)
     _check_space(parent, volume.array.nbytes + volume.array.size)
     folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX, dir=parent))
-    job = Job(uuid.uuid4().hex[:12], folder, annotations.shape, tuple(m.name for m in annotations.muscles))
-    try:
-        with (folder / "image.npy").open("wb") as stream:
-            _write_array(stream, volume.array)
-        save_annotations(annotations, folder / "annotations.npz")
-        (folder / "job.json").write_text(json.dumps(_head(job, volume, settings)), encoding="utf-8")
-    except BaseException:
-        job.remove()
-        raise
-    return job
+    return Job(uuid.uuid4().hex[:12], folder, annotations.shape, tuple(m.name for m in annotations.muscles))
+
+
+def _written(job: Job, volume: Volume, annotations: Annotations, settings: Mapping[str, Any]) -> Steps:
+    with (job.folder / "image.npy").open("wb") as stream:
+        yield from _array_written(stream, volume.array)
+    save_annotations(annotations, job.folder / "annotations.npz")
+    yield
+    (job.folder / "job.json").write_text(json.dumps(_head(job, volume, settings)), encoding="utf-8")
 
 
 def read_job(folder: Path) -> tuple[Volume, Annotations, dict[str, Any]]:
@@ -117,7 +154,7 @@ def release_pages(volume: Volume) -> None:
 
 def write_result(folder: Path, labels: np.ndarray, summary: Mapping[str, Any]) -> None:
     """Write `result.npy` and `result.json`, each under a temporary name first."""
-    write_array(folder / "result.npy", labels)
+    write_array(folder / RESULT, labels)
     with replacing(folder / "result.json") as part:
         part.write_text(json.dumps(jsonable(summary), allow_nan=False), encoding="utf-8")
 
@@ -125,28 +162,41 @@ def write_result(folder: Path, labels: np.ndarray, summary: Mapping[str, Any]) -
 def write_array(path: Path, array: np.ndarray) -> None:
     """A `.npy` file that appears only when it is whole."""
     with replacing(path) as part, part.open("wb") as stream:
-        _write_array(stream, array)
+        for _ in _array_written(stream, array):
+            pass
 
 
 def read_result(job: Job) -> Result:
-    """The worker's result, checked: integer labels of the volume's shape that name only the job's muscles.
+    """The worker's result, checked as `check_result` does. Raises JobError with the reason."""
+    for _ in check_result(job):
+        pass
+    return _open_result(job)
 
-    Labels are looked through slab by slab without keeping them in memory. Raises JobError with the reason.
+
+def check_result(job: Job) -> Steps:
+    """Whether there is a result: uint8 labels of the volume's shape that name only the job's muscles, and a summary.
+
+    Labels are looked through slab by slab, a step each, without keeping them in memory. Raises JobError.
     """
-    path = job.folder / "result.npy"
-    try:
-        labels = np.load(path, mmap_mode="c", allow_pickle=False)
-        summary = json.loads((job.folder / "result.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, EOFError) as fault:
-        raise JobError(f"the result could not be read ({fault})") from fault
-    if not isinstance(summary, dict):
+    result = _open_result(job)
+    if not isinstance(result.summary, dict):
         raise JobError("the summary of the result is damaged")
+    labels = result.labels
     if labels.dtype != np.uint8 or labels.shape != job.shape:
         raise JobError(f"the result is {labels.dtype} {labels.shape} instead of uint8 {job.shape}")
-    highest = max(int(np.load(path, mmap_mode="r")[slab].max(initial=0)) for slab in _slabs(labels))
-    if highest > len(job.muscles):
-        raise JobError(f"the result holds label {highest}, but there are {len(job.muscles)} muscles")
-    return Result(labels, summary)
+    for slab in _slabs(labels):
+        highest = int(np.load(job.folder / RESULT, mmap_mode="r")[slab].max(initial=0))
+        if highest > len(job.muscles):
+            raise JobError(f"the result holds label {highest}, but there are {len(job.muscles)} muscles")
+        yield
+
+
+def _open_result(job: Job) -> Result:
+    try:
+        labels = np.load(job.folder / RESULT, mmap_mode="c", allow_pickle=False)
+        return Result(labels, json.loads((job.folder / "result.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, EOFError) as fault:
+        raise JobError(f"the result could not be read ({fault})") from fault
 
 
 def clean_left_overs(parent: Path, older_than: float = LEFT_OVER_SECONDS) -> None:
@@ -188,9 +238,10 @@ def _slabs(array: np.ndarray) -> Iterator[slice]:
     return (slice(start, start + step) for start in range(0, len(array), step))
 
 
-def _write_array(stream: BinaryIO, array: np.ndarray) -> None:
-    """As np.save in C order, but slab by slab: np.save would copy a view whose axes were moved."""
+def _array_written(stream: BinaryIO, array: np.ndarray) -> Steps:
+    """As np.save in C order, but slab by slab, a step each: np.save would copy a view whose axes were moved."""
     head = {"descr": np.lib.format.dtype_to_descr(array.dtype), "fortran_order": False, "shape": array.shape}
     np.lib.format.write_array_header_1_0(stream, head)
     for slab in _slabs(array):
         stream.write(np.ascontiguousarray(array[slab]).data)
+        yield

@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable
 
 from MusclePropLib.jobs.channel import Channel
-from MusclePropLib.jobs.job import Job, JobError, read_result
+from MusclePropLib.jobs.job import Job, JobError, Steps, advance, check_result
 from MusclePropLib.jobs.protocol import Event, LineSplitter, encode, failed, log, parse_event
 
 CANCEL_GRACE = 1.4  # seconds until a worker that does not answer a cancel is killed
+CHECK_SECONDS = 0.02  # of a result at each poll
 ERROR_TAIL = 8000  # bytes of stderr that go with a failure
 
 DIED = "The computation ended unexpectedly, most often because the computer ran out of memory; details are in the log."
@@ -33,6 +34,7 @@ class Runner:
         self._job: Job | None = None
         self._running = False
         self._deadline: float | None = None
+        self._check: tuple[Event, Steps] | None = None  # a result that is being looked through
         self.ready: Event | None = None
 
     def __enter__(self) -> Runner:
@@ -91,13 +93,22 @@ class Runner:
         """Let the worker end. A job under way is given up."""
         if self._running:
             self._channel.end()
-        self._running, self._job, self._deadline = False, None, None
+        self._running = False
+        self._end_job()
 
     def poll(self) -> list[Event]:
         """The events since the last call, oldest first."""
-        events, self._own = self._own, []
-        if not self._running:
-            return events
+        events = []
+        if self._running:
+            events += self._listen()
+        if self._check is not None:
+            events += self._checked()
+        own, self._own = self._own, []
+        return events + own
+
+    def _listen(self) -> list[Event]:
+        """What the worker says, and whether it lives."""
+        events: list[Event] = []
         alive = self._channel.alive()  # before reading: what a dead worker left is read below
         for line in self._lines.feed(self._channel.read()):
             events += self._judge(parse_event(line))
@@ -105,15 +116,15 @@ class Runner:
         if not alive:
             self._channel.kill()  # its children
             self._running = False
-            self._finish(DIED)
-        elif self.cancelling and self.ready is None:
+            if self._check is None:
+                self._finish(DIED)
+        elif self.cancelling and (self.ready is None or self._check is not None):
             self._finish("")
         elif self.cancelling and self._clock() > self._deadline:
             self._channel.kill()
             self._running = False
             self._finish("")
-        own, self._own = self._own, []
-        return events + own
+        return events
 
     def _send(self, request: str, **more: str) -> None:
         try:
@@ -132,18 +143,24 @@ class Runner:
         if event.final and self.cancelling:  # also a result that came at the last moment: nobody wants it any more
             event = Event("cancelled", self._job.id)
         elif event.name == "result":
-            event = self._checked(event)
+            self._check = event, check_result(self._job)
+            return []
         if event.final:
             event = Event(event.name, self._job.id, event.data)
             self._end_job()
         return [event]
 
-    def _checked(self, event: Event) -> Event:
+    def _checked(self) -> list[Event]:
+        """Go on looking through the result; its event once that is done."""
+        event, steps = self._check
         try:
-            read_result(self._job)
+            if not advance(steps, CHECK_SECONDS):
+                return []
         except JobError as fault:
-            return failed(self._job.id, NOT_VALID, str(fault))
-        return event
+            event = failed(self._job.id, NOT_VALID, str(fault))
+        event = Event(event.name, self._job.id, event.data)
+        self._end_job()
+        return [event]
 
     def _finish(self, message: str, details: str = "") -> None:
         """End the job, if there is one, for a reason that the worker cannot tell itself."""
@@ -158,7 +175,7 @@ class Runner:
         self._end_job()
 
     def _end_job(self) -> None:
-        self._job, self._deadline = None, None
+        self._job, self._deadline, self._check = None, None, None
 
 
 def run_to_end(runner: Runner, job: Job, on_event: Callable[[Event], None], poll_seconds: float = 0.02) -> Event:

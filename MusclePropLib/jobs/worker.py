@@ -10,6 +10,7 @@ from __future__ import annotations
 import _thread
 import ctypes
 import gc
+import math
 import os
 import signal
 import sys
@@ -21,6 +22,8 @@ from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, BinaryIO
+
+import numpy as np
 
 if __name__ == "__main__":  # the package's root takes the place of this folder, whose names would hide others
     sys.path[0] = str(Path(__file__).resolve().parents[2])
@@ -35,6 +38,7 @@ NO_ENGINE = "The computation cannot start because PyTorch or a part of MusclePro
 NO_MEMORY = "The computation stopped because memory ran out; close other programs or crop the volume, then try again."
 FAULT = "The computation stopped because of an unexpected fault ({}); details are in the log."
 MOST_COMPLAINTS = 10
+PREVIEW_VOXELS = 24_000_000  # at most; the full reconstruction of a calf has eighty times as many
 TIDYING_SECONDS = 5.0
 INSIST_SECONDS = 0.3  # after a cancel that no step has noticed, and again until one does
 
@@ -176,16 +180,19 @@ class Worker:
             settings = self._engine.Settings(**chosen)
         except TypeError as fault:
             raise InputError(f"the settings of the job are not understood ({fault})") from fault
+        tell = _Teller(job, folder, self._events, volume)
         outcome = self._engine.propagate(
             volume,
             annotations,
             settings,
-            on_event=_Teller(job, folder, self._events, volume),
+            on_event=tell,
             control=lambda: self._inbox.asked(job),
             warm=self._warm,
         )
         summary = outcome.summary()
         write_result(folder, outcome.labels, summary)
+        if outcome.labels.shape == volume.array.shape:  # else the client will say what is wrong with it
+            tell(_preview_of(outcome.labels))
         return summary
 
 
@@ -212,14 +219,23 @@ class _Teller:
         self._events.send(Event(name, self._job, data))
 
 
+def _preview_of(labels: np.ndarray) -> dict[str, Any]:
+    """The result as a last preview: a client with a window should not have to look through a large file for it."""
+    step = max(1, math.ceil(math.sqrt(labels.size / PREVIEW_VOXELS)))
+    return {"event": "preview", "labels": labels[:, ::step, ::step], "strides": [1, step, step]}
+
+
 def load_engine() -> Engine:
     """core.propagation with torch; ImportError also for a half-installed torch, which imports as an empty namespace."""
+    # Threads of torch that wait in a loop for each other take several times as long once other programs compute, too.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     import torch
 
     if not hasattr(torch, "__version__"):
         raise ImportError("PyTorch is only half installed; remove and install it again")
     from MusclePropLib.core import propagation
 
+    torch.optim.Adam([torch.zeros(1)])  # torch loads a second's worth of modules for its first optimiser
     return propagation
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,7 +14,6 @@ from MusclePropLib.scene.segments import SURFACE
 from MusclePropLib.scene.voxels import LABELMAP
 
 OUTLINE = 3  # screen pixels
-MOST_VOXELS = 24_000_000  # of a preview; the full reconstruction of a calf has eighty times as many
 
 
 class Preview:
@@ -106,12 +104,6 @@ class Preview:
         if self._show_3d:
             segmentation.SetConversionParameter("Compute surface normals", "1")
             segmentation.CreateRepresentation(SURFACE, True)
-
-
-def preview_strides(shape: tuple[int, int, int]) -> tuple[int, int, int]:
-    """Steps within the slices that keep a preview of an array (slices, rows, columns) within MOST_VOXELS."""
-    step = math.ceil(math.sqrt(max(1.0, math.prod(shape) / MOST_VOXELS)))
-    return (1, step, step)
 
 
 def _copy_of(original: slicer.vtkSegment, label: int) -> slicer.vtkSegment:

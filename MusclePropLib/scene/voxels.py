@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,11 @@ from MusclePropLib.core.geometry import Geometry
 from MusclePropLib.scene.geometry import Lattice, image_array, image_geometry, lattice_in
 
 LABELMAP = "Binary labelmap"  # vtkSegmentationConverter's name of the representation
+MOST_REMEMBERED = 64
 NO_LATTICE = Lattice((0, 1, 2), (False, False, False), (0, 0, 0))  # of a segment without voxels
+
+
+_remembered: OrderedDict[tuple, dict[int, Drawing]] = OrderedDict()  # a pass over a filled full grid takes a second
 
 
 @dataclass(frozen=True)
@@ -22,7 +27,8 @@ class SegmentVoxels:
 
     `labels` (slices, rows, columns) is a view of the label map, which other segments may share; the segment's voxels
     are those equal to `value`. Its first voxel lies at `offset` in a grid of the given `shape`. The slices run along
-    axis `own_axis` of the label map, and `backwards` if its axis and the volume's are opposed.
+    axis `own_axis` of the label map, and `backwards` if its axis and the volume's are opposed. `changed` is the label
+    map's modification time, None if unknown: VTK gives every change of any object a time of its own.
     """
 
     labels: np.ndarray
@@ -31,6 +37,7 @@ class SegmentVoxels:
     shape: tuple[int, int, int]
     own_axis: int = 0
     backwards: bool = False
+    changed: int | None = None
 
     def own_index(self, slice_index: int) -> int:
         """The slice's number as the label map's own axis counts them, and back."""
@@ -41,7 +48,16 @@ class SegmentVoxels:
         return [t + self.offset[0] for t in range(len(self.labels)) if self._inside(t) is not None]
 
     def drawings(self) -> dict[int, Drawing]:
-        """What is on each slice with at least one voxel, in one pass over the label map."""
+        """What is on each slice with at least one voxel; one pass over the label map, if that was not done before."""
+        key = (self.changed, self.value, self.offset, self.labels.shape, self.labels.strides)
+        if self.changed is None or key not in _remembered:
+            _remembered[key] = self._drawings()
+        _remembered.move_to_end(key)
+        while len(_remembered) > MOST_REMEMBERED:
+            _remembered.popitem(last=False)
+        return dict(_remembered[key])
+
+    def _drawings(self) -> dict[int, Drawing]:
         found = ((t + self.offset[0], self._inside(t)) for t in range(len(self.labels)))
         return {t: drawing(part, *self.offset[1:]) for t, part in found if part is not None}
 
@@ -100,6 +116,7 @@ def segment_voxels(
         tuple(geometry.shape[a] for a in order),
         lattice.order[axis],
         lattice.flipped[axis],
+        image.GetMTime() if labels.size else None,
     )
 
 

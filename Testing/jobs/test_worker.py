@@ -27,7 +27,7 @@ def test_result_comes_back_as_drawn(warm_runner, make_job):
     with make_job() as job:
         events = submit(warm_runner, job)
         names = [e.name for e in events if e.name not in ("ready", "log")]
-        assert names == ["stage", "preview", "progress", "result"]
+        assert names == ["stage", "preview", "progress", "preview", "result"]
         preview = next(e for e in events if e.name == "preview")
         drawn = small_annotations().muscles[0].drawn[5]
         assert np.array_equal(np.load(job.folder / preview.data["file"])[5] == 1, drawn)
@@ -118,7 +118,7 @@ def test_missing_folder_is_a_failure(warm_runner, make_job):
 def test_library_chatter_stays_out_of_the_protocol(warm_runner, make_job):
     with make_job("chatter") as job:
         events = submit(warm_runner, job)
-    assert [e.name for e in events] == ["stage", "preview", "progress", "result"]
+    assert [e.name for e in events] == ["stage", "preview", "progress", "preview", "result"]
 
 
 def test_flooded_stderr_holds_nothing_up(warm_runner, make_job):
@@ -242,7 +242,7 @@ def test_a_dead_workers_id_is_not_signalled_once_it_may_be_anothers(monkeypatch)
 @posix
 def test_children_of_a_dead_worker_are_ended():
     """They are in its group, whose id stays taken until the group has been signalled."""
-    code = "import subprocess, sys; p = subprocess.Popen(['sleep', '600'], stdout=2); print(p.pid, flush=True)"
+    code = "import subprocess, sys; p = subprocess.Popen(['sleep', '600'], stdout=2); sys.stdout.write(f'{p.pid}\\n')"
     channel = PipeChannel([sys.executable, "-c", code])
     channel.start()
     child = int(until(channel.read, "the child's id"))
