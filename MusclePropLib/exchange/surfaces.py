@@ -27,7 +27,7 @@ def surface(labels: np.ndarray, value: int, stack: Stack, most_voxels: float = n
     """Closed surface of the voxels (slices, rows, columns) that hold `value`; ValueError if there are none.
 
     Where the box around them has more than `most_voxels`, every second (third, ...) row and column is used, which is
-    for pictures. Tracked slices stand at their true positions, if those increase throughout.
+    for pictures. Tracked slices stand at their true positions, as far as the hand did not go back.
     """
     box = _box(labels, value)
     step = max(1, int(np.ceil(np.sqrt(np.prod([b.stop - b.start for b in box]) / most_voxels))))
@@ -87,9 +87,7 @@ def _millimetres(indices: np.ndarray, stack: Stack) -> np.ndarray:
     """LPS mm; beyond the stack's ends slices go on at the spacing of its even grid."""
     inside = np.clip(indices[:, 0], 0, len(stack.positions) - 1)
     beyond = (indices[:, 0] - inside)[:, None] * stack.affine[:3, 0]
-    if (np.diff(stack.positions) > 0).all():
-        return stack.points(np.column_stack([inside, indices[:, 1:]])) + beyond
-    return indices @ stack.affine[:3, :3].T + stack.affine[:3, 3]
+    return stack.forwards().points(np.column_stack([inside, indices[:, 1:]])) + beyond
 
 
 def _smoothed(mesh: vtkPolyData, mirrored: bool) -> vtkPolyData:

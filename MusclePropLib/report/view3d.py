@@ -97,7 +97,7 @@ def _actor(mesh: vtkPolyData, color: tuple[float, float, float]) -> vtkActor:
 
 def _ring(mesh: vtkPolyData, stack: Stack, t: int) -> vtkActor:
     """The surface's outline on slice `t`."""
-    centre, right, down = stack.points(np.array([[t, 0, 0], [t, 0, 1], [t, 1, 0]], dtype=float))
+    centre, right, down = stack.forwards().points(np.array([[t, 0, 0], [t, 0, 1], [t, 1, 0]], dtype=float))
     plane = vtkPlane()
     plane.SetOrigin(*centre)
     plane.SetNormal(*np.cross(right - centre, down - centre))

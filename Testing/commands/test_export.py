@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from small_files import GRID, SHAPE
 
 from MusclePropLib import cli
 from MusclePropLib.core.geometry import Geometry
+from MusclePropLib.core.propagated import PROVENANCE_TAG
 from MusclePropLib.core.segmentation import (
     Segment,
     Segmentation,
@@ -91,6 +93,24 @@ def signed_volume(mesh):
     triangles = vtk_to_numpy(mesh.GetPolys().GetConnectivityArray()).reshape(-1, 3)
     a, b, c = (points[triangles[:, i]] for i in range(3))
     return np.einsum("ij,ij->i", a, np.cross(b, c)).sum() / 6
+
+
+def test_surface_of_a_tracked_sweep(tmp_path):
+    """A ball swept unevenly, the hand going back for a while, by the positions that the propagation recorded."""
+    vtk = pytest.importorskip("vtk")
+    positions = np.cumsum(np.r_[0, np.full(30, 0.4), np.full(8, -0.3), np.full(20, 0.7)])
+    geometry = Geometry.from_spacing((len(positions), 50, 50), (0.4, 0.5, 0.5))
+    rows, columns = np.ogrid[-12.25:12.26:0.5, -12.25:12.26:0.5]
+    labels = ((positions - 12)[:, None, None] ** 2 + rows**2 + columns**2 <= 9**2).astype(np.uint8)
+    segment = Segment("GM", tags={PROVENANCE_TAG: json.dumps({"positions_mm": positions.tolist()})})
+    path = tmp_path / "ball.seg.nrrd"
+    write_segmentation(path, segmentation_from_labels(labels, geometry, [segment]))
+    assert export(path, "-o", tmp_path / "ball.stl") == 0
+    reader = vtk.vtkSTLReader()
+    reader.SetFileName(str(tmp_path / "ball.stl"))
+    reader.Update()
+    assert signed_volume(reader.GetOutput()) == pytest.approx(4 / 3 * np.pi * 9**3, rel=0.02)
+    assert np.ptp(reader.GetOutput().GetBounds()[4:]) == pytest.approx(18, abs=0.7)
 
 
 def test_one_surface_per_muscle(result, tmp_path):

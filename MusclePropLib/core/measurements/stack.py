@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -39,6 +39,11 @@ class Stack:
             return cls(even, np.full(geometry.shape[0], step), pixel, geometry.affine)
         positions = np.asarray(positions, dtype=float)
         return cls(positions, slice_thickness(positions, geometry), pixel, geometry.affine)
+
+    def forwards(self) -> Stack:
+        """The same for surfaces, which cannot go back: where the hand did, slices stay at the place reached before."""
+        sign = 1.0 if self.positions[-1] >= self.positions[0] else -1.0
+        return replace(self, positions=sign * np.maximum.accumulate(sign * self.positions))
 
     def millilitres(self, areas_mm2: np.ndarray, slices: np.ndarray | slice = slice(None)) -> float:
         """Volume of areas (as many as `slices` name) in ml."""
