@@ -17,6 +17,7 @@ from MusclePropLib.gui.channel import QProcessChannel
 from MusclePropLib.gui.faults import guarded
 from MusclePropLib.gui.measure import MeasureSection
 from MusclePropLib.gui.propagate import PropagateSection
+from MusclePropLib.gui.report import ReportSection
 from MusclePropLib.gui.result import ResultSection
 from MusclePropLib.gui.selection import SelectionSection
 from MusclePropLib.gui.session import Session
@@ -50,6 +51,7 @@ class Panel(VTKObservationMixin):
         self.propagate = PropagateSection(self.ui, self.work)
         self.result = ResultSection(self.ui, self.work)
         self.measure = MeasureSection(self.ui, self.work)
+        self.report = ReportSection(self.ui, self.work)
         self.advanced = AdvancedSection(self.ui, self.work)
         self._shortcuts = Shortcuts(
             {
@@ -85,6 +87,7 @@ class Panel(VTKObservationMixin):
             timer.stop()
         self.session.changed.disconnect(self._keep_polling)
         self.setup.close()
+        self.report.close()
         self.work.close()
 
     def set_parameters(self, parameters: Any) -> None:

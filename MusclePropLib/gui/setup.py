@@ -11,8 +11,8 @@ import slicer
 from slicer.i18n import tr as _
 
 from MusclePropLib.gui.faults import guarded
-from MusclePropLib.gui.installation import Installation
 from MusclePropLib.gui.packages import install_commands, missing_packages
+from MusclePropLib.gui.programs import Programs
 from MusclePropLib.gui.work import Work
 
 INTERRUPTED = "MuscleProp/InstallationUnderWay"  # in Slicer's settings: outlives a crash or a restart
@@ -23,7 +23,7 @@ class SetupSection:
 
     def __init__(self, ui: Any, work: Work, requirements: Path) -> None:
         self._ui, self._work, self._requirements = ui, work, requirements
-        self._installation = Installation()
+        self._installation = Programs()
         self._installation.changed.connect(self._update)
         self._installation.ended.connect(self._ended)
         self._missing: list[str] = []

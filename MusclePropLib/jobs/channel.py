@@ -15,7 +15,14 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 WORKER_SCRIPT = Path(__file__).resolve().with_name("worker.py")
-WORKER_ENVIRONMENT = {"PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"}
+WORKER_ENVIRONMENT = {
+    "PYTHONUNBUFFERED": "1",
+    "PYTHONUTF8": "1",
+    # Threads that wait for each other in a loop take many times as long as soon as other programs compute, too: torch's
+    # are to sleep instead, and NumPy's products are too small to be shared.
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "OPENBLAS_NUM_THREADS": "1",
+}
 
 CHUNK = 1 << 16
 WAITING_CHUNKS = 16  # at most, on the way from the worker to `read`; then it waits until somebody polls

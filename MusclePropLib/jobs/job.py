@@ -14,10 +14,10 @@ import shutil
 import tempfile
 import time
 import uuid
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
@@ -25,15 +25,13 @@ from MusclePropLib.core.annotations import Annotations, load_annotations, save_a
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.files import replacing
 from MusclePropLib.core.geometry import Geometry
+from MusclePropLib.core.steps import Steps, advance, array_written, slabs
 from MusclePropLib.core.volumes import Volume
 from MusclePropLib.jobs.protocol import jsonable
 
 FOLDER_PREFIX = "muscleprop-job-"
 RESULT = "result.npy"
 LEFT_OVER_SECONDS = 24 * 3600.0
-CHUNK_BYTES = 4 << 20
-
-Steps = Generator[None, None, None]  # work that can be done bit by bit
 
 
 class JobError(Exception):
@@ -109,12 +107,6 @@ def write_job(volume: Volume, annotations: Annotations, settings: Mapping[str, A
     return writer.job
 
 
-def advance(steps: Steps, seconds: float) -> bool:
-    """Take steps until about so much time has passed; True when there are no more."""
-    end = time.monotonic() + seconds
-    return all(time.monotonic() < end for _ in steps)
-
-
 def _new_job(volume: Volume, annotations: Annotations, parent: Path) -> Job:
     if annotations.shape != volume.array.shape:
         raise InputError(f"{volume.source or 'the volume'}: the annotation lies on a grid of another size")
@@ -126,7 +118,7 @@ def _new_job(volume: Volume, annotations: Annotations, parent: Path) -> Job:
 
 def _written(job: Job, volume: Volume, annotations: Annotations, settings: Mapping[str, Any]) -> Steps:
     with (job.folder / "image.npy").open("wb") as stream:
-        yield from _array_written(stream, volume.array)
+        yield from array_written(stream, volume.array)
     save_annotations(annotations, job.folder / "annotations.npz")
     yield
     (job.folder / "job.json").write_text(json.dumps(_head(job, volume, settings)), encoding="utf-8")
@@ -162,7 +154,7 @@ def write_result(folder: Path, labels: np.ndarray, summary: Mapping[str, Any]) -
 def write_array(path: Path, array: np.ndarray) -> None:
     """A `.npy` file that appears only when it is whole."""
     with replacing(path) as part, part.open("wb") as stream:
-        for _ in _array_written(stream, array):
+        for _ in array_written(stream, array):
             pass
 
 
@@ -184,7 +176,7 @@ def check_result(job: Job) -> Steps:
     labels = result.labels
     if labels.dtype != np.uint8 or labels.shape != job.shape:
         raise JobError(f"the result is {labels.dtype} {labels.shape} instead of uint8 {job.shape}")
-    for slab in _slabs(labels):
+    for slab in slabs(labels):
         highest = int(np.load(job.folder / RESULT, mmap_mode="r")[slab].max(initial=0))
         if highest > len(job.muscles):
             raise JobError(f"the result holds label {highest}, but there are {len(job.muscles)} muscles")
@@ -231,17 +223,3 @@ def _check_space(parent: Path, needed: int) -> None:
             f"{parent}: {needed / 1e9:.1f} GB are needed for temporary files, only {free / 1e9:.1f} GB are free; "
             f"set {'TEMP' if os.name == 'nt' else 'TMPDIR'} to a folder on a larger disk"
         )
-
-
-def _slabs(array: np.ndarray) -> Iterator[slice]:
-    step = max(1, CHUNK_BYTES // max(1, array[:1].nbytes))
-    return (slice(start, start + step) for start in range(0, len(array), step))
-
-
-def _array_written(stream: BinaryIO, array: np.ndarray) -> Steps:
-    """As np.save in C order, but slab by slab, a step each: np.save would copy a view whose axes were moved."""
-    head = {"descr": np.lib.format.dtype_to_descr(array.dtype), "fortran_order": False, "shape": array.shape}
-    np.lib.format.write_array_header_1_0(stream, head)
-    for slab in _slabs(array):
-        stream.write(np.ascontiguousarray(array[slab]).data)
-        yield

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from MusclePropLib.core.steps import Steps, advance
 from MusclePropLib.jobs.channel import Channel
-from MusclePropLib.jobs.job import Job, JobError, Steps, advance, check_result
+from MusclePropLib.jobs.job import Job, JobError, check_result
 from MusclePropLib.jobs.protocol import Event, LineSplitter, encode, failed, log, parse_event
 
 CANCEL_GRACE = 1.4  # seconds until a worker that does not answer a cancel is killed

@@ -227,8 +227,6 @@ def _preview_of(labels: np.ndarray) -> dict[str, Any]:
 
 def load_engine() -> Engine:
     """core.propagation with torch; ImportError also for a half-installed torch, which imports as an empty namespace."""
-    # Threads of torch that wait in a loop for each other take several times as long once other programs compute, too.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     import torch
 
     if not hasattr(torch, "__version__"):

@@ -35,9 +35,10 @@ def read_inputs(subject: Subject) -> Inputs:
         raise InputError("choose a volume and a segmentation first")
     check_source_volume(nodes[0])
     annotations, segment_ids = read_annotations(*nodes, subject.axis)
-    return Inputs(_volume(nodes[0], subject.axis), annotations, tuple(segment_ids))
+    return Inputs(volume_of(nodes[0], subject.axis), annotations, tuple(segment_ids))
 
 
-def _volume(volume_node: slicer.vtkMRMLScalarVolumeNode, axis: int) -> Volume:
+def volume_of(volume_node: slicer.vtkMRMLScalarVolumeNode, axis: int) -> Volume:
+    """The volume with its slices across array axis `axis` first, in the world; a view of the node's voxels."""
     array = np.moveaxis(image_array(volume_node.GetImageData()), axis, 0)
     return Volume(array, volume_geometry(volume_node).moved(axis), axis=axis, source=volume_node.GetName())

@@ -18,6 +18,7 @@ VIRTUALS = (
     *("event", "eventFilter", "paintEvent", "resizeEvent", "keyPressEvent", "leaveEvent", "closeEvent"),
     *("mousePressEvent", "mouseMoveEvent", "mouseReleaseEvent", "wheelEvent", "sizeHint"),
 )
+FIRST_OF_TWO = ("getSaveFileName", "getOpenFileName", "getOpenFileNames")  # PySide6 gives the filter as well
 HIDDEN_BY_STATICS = ("singleShot",)  # QTimer's property of that name cannot be set
 slot_errors: list[str] = []
 _proxies: WeakValueDictionary[int, Wrapped] = WeakValueDictionary()
@@ -39,7 +40,8 @@ class WrappedMeta(type):
         def call(*args):
             if args and isinstance(args[0], Wrapped) and isinstance(args[0]._real, qt_class):
                 return wrap(getattr(qt_class, name)(args[0]._real, *map(unwrap, args[1:])))
-            return wrap(value(*map(unwrap, args)))
+            result = value(*map(unwrap, args))
+            return wrap(result[0] if name in FIRST_OF_TWO else result)
 
         return call
 

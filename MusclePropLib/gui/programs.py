@@ -1,4 +1,4 @@
-"""Runs the installing commands one after the other in the background."""
+"""Runs programs one after the other in the background."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TAIL = 8000  # characters of output that go with a failure
 GONE_MS = 2000
 
 
-class Installation:
+class Programs:
     """`changed` is emitted at every line of output, `ended` with what went wrong, empty if nothing did."""
 
     def __init__(self) -> None:
@@ -25,16 +25,16 @@ class Installation:
         self._output = ""
 
     def start(self, commands: Sequence[Sequence[str]]) -> None:
-        """Begin; RuntimeError while another one is under way."""
+        """Begin; RuntimeError while others are under way."""
         if self.running:
-            raise RuntimeError("an installation is already under way")
+            raise RuntimeError("programs are already under way")
         self._commands = [list(command) for command in commands]
         self._processes = []
         self.running, self.line, self._output = True, "", ""
         self._next()
 
     def cancel(self) -> None:
-        """Stop where it is; what is missing is found anew afterwards."""
+        """Stop where it is."""
         self._commands = []
         if self.running:
             self._processes[-1].kill()

@@ -1,0 +1,134 @@
+"""Button *Report* of the section *Measure*: a page about the segments as they are now, written in the background."""
+
+from __future__ import annotations
+
+import html
+import logging
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from MusclePropLib.core.errors import InputError
+from MusclePropLib.core.steps import Steps, advance
+from MusclePropLib.gui.faults import guarded
+from MusclePropLib.gui.programs import Programs
+from MusclePropLib.gui.work import Work
+from MusclePropLib.jobs.job import FOLDER_PREFIX
+from MusclePropLib.report.handover import SCRIPT, Piece, hand_over
+from MusclePropLib.scene.inputs import volume_of
+from MusclePropLib.scene.snapshot import segments_now
+
+WRITE_MS, WAIT_MS = 20, 30  # the window waits for the first, and has the second to itself
+
+
+class ReportSection:
+    """One page at a time."""
+
+    def __init__(self, ui: Any, work: Work) -> None:
+        self._ui, self._work = ui, work
+        self._page = Path()
+        self._folder: Path | None = None
+        self._steps: Steps | None = None
+        self._programs = Programs()
+        self._programs.ended.connect(self._ended)
+        self._timer = qt.QTimer()
+        self._timer.setInterval(WAIT_MS)
+        self._timer.connect("timeout()", guarded(self._write))
+        ui.reportButton.connect("clicked(bool)", guarded(self._begin))
+        ui.reportLabel.visible = False
+        work.changed.connect(self.update)
+        self.update()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a page is being written."""
+        return self._folder is not None
+
+    def update(self) -> None:
+        """Whether there is anything to report on."""
+        painted = any(states.slices for states in self._work.tracker.states.values())
+        missing = self._work.setup_problem or ("" if painted else _("There is nothing to measure yet"))
+        self._ui.reportButton.enabled = not missing and not self.busy
+        self._ui.reportButton.toolTip = missing or _(
+            "Write a page with volumes, curves, slices and a 3D view of the segments as they are now, and show it in "
+            "the web browser"
+        )
+
+    def close(self) -> None:
+        """The panel goes: a page under way is given up."""
+        self._timer.stop()
+        self._programs.ended.disconnect(self._ended)
+        self._programs.close()
+        self._clear()
+
+    def _begin(self) -> None:
+        nodes = self._work.subject.nodes() if self._work.subject else None
+        if nodes is None:
+            raise InputError(_("Choose a volume and a segmentation"))
+        found = segments_now(*nodes, self._work.subject.axis)
+        page = ask_where(nodes[1].GetName())
+        if page is None:
+            return
+        pieces = [Piece(segment, voxels.labels == voxels.value, voxels.offset) for segment, voxels in found]
+        volume = volume_of(nodes[0], self._work.subject.axis)
+        self._page, self._folder = page, Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX))
+        self._steps = hand_over(self._folder, volume, pieces)
+        self._show(_("Writing the report..."))
+        self._timer.start()
+
+    def _write(self) -> None:
+        try:
+            if not advance(self._steps, WRITE_MS / 1000):
+                return
+        except OSError as fault:
+            self._ended(str(fault))
+            return
+        self._timer.stop()
+        python = shutil.which("PythonSlicer") or sys.executable
+        self._programs.start([[python, str(SCRIPT), str(self._folder), str(self._page)]])
+
+    def _ended(self, failure: str) -> None:
+        self._timer.stop()
+        self._clear()
+        if failure:
+            self._show("")
+            logging.error(f"MuscleProp: the report was not written\n{failure}")
+            message = _("The report could not be written; the details say why.")
+            slicer.util.errorDisplay(message, windowTitle="MuscleProp", detailedText=failure)
+        else:
+            link = f'<a href="{html.escape(self._page.as_uri())}">{html.escape(self._page.name)}</a>'
+            self._show(_("Report: {link}").format(link=link))
+            show_page(self._page)
+
+    def _show(self, text: str) -> None:
+        self._ui.reportLabel.text = text
+        self._ui.reportLabel.visible = bool(text)
+        self.update()
+
+    def _clear(self) -> None:
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder = self._steps = None
+
+
+def ask_where(name: str) -> Path | None:
+    """The file to write the page to; None if the expert thinks better of it."""
+    proposed = str(Path(qt.QDir.homePath()) / f"{name}.html")
+    chosen = qt.QFileDialog.getSaveFileName(
+        slicer.util.mainWindow(), _("Save the report"), proposed, _("Web page") + " (*.html)"
+    )
+    if not chosen:
+        return None
+    path = Path(chosen)
+    return path if path.suffix.lower() in (".html", ".htm") else path.with_name(f"{path.name}.html")
+
+
+def show_page(page: Path) -> None:
+    """In the web browser."""
+    qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(page)))

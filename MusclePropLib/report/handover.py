@@ -1,0 +1,91 @@
+"""A volume and its segments as a folder of files, for a process of its own that writes the report on them.
+
+python MusclePropLib/report/handover.py FOLDER PAGE.html
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+if __name__ == "__main__":  # the package's root takes the place of this folder, whose names would hide others
+    sys.path[0] = str(Path(__file__).resolve().parents[2])
+
+import numpy as np
+
+from MusclePropLib.core.files import replacing
+from MusclePropLib.core.geometry import Geometry
+from MusclePropLib.core.segments import Segment, Segmentation, segmentation_from_slices
+from MusclePropLib.core.steps import Steps, array_written
+from MusclePropLib.core.volumes import Volume
+
+SCRIPT = Path(__file__).resolve()
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One segment: `mask` is a bool box (slices, rows, columns) that begins at `offset` in the volume. The segment's
+    tags count slices as the volume's array does, along axis 0."""
+
+    segment: Segment
+    mask: np.ndarray
+    offset: tuple[int, int, int]
+
+
+def hand_over(folder: Path, volume: Volume, pieces: Sequence[Piece]) -> Steps:
+    """Write the files, slab by slab; the last one says that all are there."""
+    with (folder / "image.npy").open("wb") as stream:
+        yield from array_written(stream, volume.array)
+    for number, piece in enumerate(pieces):
+        with (folder / f"piece-{number}.npy").open("wb") as stream:
+            yield from array_written(stream, piece.mask)
+    head = {
+        "affine": volume.geometry.affine.tolist(),
+        "source": volume.source,
+        "pieces": [{"segment": asdict(p.segment), "offset": p.offset} for p in pieces],
+    }
+    (folder / "head.json").write_text(json.dumps(head), encoding="utf-8")
+
+
+def take_over(folder: Path) -> tuple[Volume, Segmentation]:
+    """What `hand_over` has written."""
+    head = json.loads((folder / "head.json").read_text(encoding="utf-8"))
+    array = np.load(folder / "image.npy", mmap_mode="r", allow_pickle=False)
+    geometry = Geometry(array.shape, np.array(head["affine"]))
+    segments = [Segment(**{**p["segment"], "color": tuple(p["segment"]["color"])}) for p in head["pieces"]]
+    slices = (dict(_masks(folder, number, array.shape, p)) for number, p in enumerate(head["pieces"]))
+    return Volume(array, geometry, source=head["source"]), segmentation_from_slices(
+        slices, 0, geometry, segments, head["source"]
+    )
+
+
+def main(folder: Path, page: Path) -> int:
+    """Write the page about the volume and segments in the folder."""
+    from MusclePropLib.core.measurements.recording import measure
+    from MusclePropLib.report.recording import recording_page
+
+    volume, segmentation = take_over(folder)
+    text = recording_page(measure(segmentation, volume, axis=0), segmentation, volume)
+    with replacing(page) as part:
+        part.write_text(text, encoding="utf-8")
+    return 0
+
+
+def _masks(
+    folder: Path, number: int, shape: tuple[int, int, int], piece: Mapping[str, Any]
+) -> Iterator[tuple[int, np.ndarray]]:
+    box = np.load(folder / f"piece-{number}.npy", mmap_mode="r", allow_pickle=False)
+    first, row, column = piece["offset"]
+    for t, part in enumerate(box):
+        if part.any():
+            mask = np.zeros(shape[1:], bool)
+            mask[row : row + part.shape[0], column : column + part.shape[1]] = part
+            yield first + t, mask
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2])))

@@ -1,0 +1,119 @@
+"""The button *Report*: asks where, writes in the background, shows the page, leaves no file of the patient behind."""
+
+import re
+import tempfile
+
+import numpy as np
+import pytest
+
+pytest.importorskip("slicer_core", reason="the slicer-core wheel is not installed")
+pytest.importorskip("PySide6.QtWidgets", reason="PySide6 is not installed")
+pytest.importorskip("matplotlib", reason="draws the page's pictures")
+
+
+@pytest.fixture
+def shown(monkeypatch, tmp_path):
+    """Pages that were shown; temporary folders are made in `tmp_path/temp`."""
+    from MusclePropLib.gui import report
+
+    pages = []
+    (tmp_path / "temp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temp"))
+    monkeypatch.setattr(report, "show_page", pages.append)
+    return pages
+
+
+def choose(monkeypatch, path):
+    from PySide6.QtWidgets import QFileDialog
+
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(path), "") if path else ("", ""))
+
+
+def leftovers(tmp_path):
+    return list((tmp_path / "temp").glob("muscleprop-*"))
+
+
+def test_page_is_written_and_shown(drawn, shown, monkeypatch, tmp_path):
+    choose(monkeypatch, tmp_path / "leg")
+    drawn.click("reportButton")
+    assert not drawn.ui.reportButton.enabled
+    drawn.until(lambda: not drawn.panel.report.busy, "the report")
+    page = tmp_path / "leg.html"
+    assert shown == [page]
+    text = page.read_text(encoding="utf-8")
+    measured = {name: drawn.array(name).sum() * 0.5 * 0.5 * 1.4 / 1000 for name in ("GM", "SOL", "GL")}
+    for name, volume in measured.items():
+        assert re.search(rf"{name}.*?{volume:.1f}", text, re.S)
+    assert "leg.html" in drawn.ui.reportLabel.text
+    assert drawn.ui.reportButton.enabled
+    assert leftovers(tmp_path) == []
+
+
+def test_no_file_name_no_report(drawn, shown, monkeypatch, tmp_path):
+    choose(monkeypatch, None)
+    drawn.click("reportButton")
+    assert not drawn.panel.report.busy and shown == [] and leftovers(tmp_path) == []
+
+
+def test_failure_is_told(drawn, shown, monkeypatch, tmp_path):
+    import slicer
+
+    said = []
+    monkeypatch.setattr(slicer.util, "errorDisplay", lambda text, **more: said.append((text, more["detailedText"])))
+    choose(monkeypatch, tmp_path / "no such folder" / "leg.html")
+    drawn.click("reportButton")
+    drawn.until(lambda: not drawn.panel.report.busy, "the end")
+    assert "could not be written" in said[0][0] and "no such folder" in said[0][1]
+    assert shown == [] and leftovers(tmp_path) == []
+
+
+def test_closing_the_panel_gives_it_up(drawn, shown, monkeypatch, tmp_path):
+    choose(monkeypatch, tmp_path / "leg.html")
+    drawn.click("reportButton")
+    drawn.panel.report.close()
+    assert leftovers(tmp_path) == [] and not (tmp_path / "leg.html").exists()
+
+
+def test_nothing_to_report_on(drive):
+    driver = drive()
+    assert not driver.ui.reportButton.enabled
+    assert "nothing to measure" in driver.ui.reportButton.toolTip
+
+
+def test_states_and_confidence_go_with_the_segments(drawn):
+    """Counted as the volume's slices; a label map may count them the other way round."""
+    from MusclePropLib.core.annotations import parse_slices_tag
+    from MusclePropLib.scene.snapshot import segments_now
+
+    found = {s.name: (s, v) for s, v in segments_now(drawn.volume, drawn.segmentation, 0)}
+    assert parse_slices_tag(found["GM"][0].tags["MuscleProp.Slices"], "") == (0, {4, 15}, set())
+    voxels = found["GM"][1]
+    whole = np.zeros(drawn.array("GM").shape, bool)
+    box = tuple(slice(o, o + n) for o, n in zip(voxels.offset, voxels.labels.shape, strict=True))
+    whole[box] = voxels.labels == voxels.value
+    np.testing.assert_array_equal(whole, drawn.array("GM"))
+
+
+def test_handed_over_is_taken_over(tmp_path):
+    from MusclePropLib.core.geometry import Geometry
+    from MusclePropLib.core.segments import Segment
+    from MusclePropLib.core.volumes import Volume
+    from MusclePropLib.report.handover import Piece, hand_over, take_over
+
+    rng = np.random.default_rng(0)
+    volume = Volume(rng.integers(0, 9, (6, 7, 8)), Geometry.from_spacing((6, 7, 8), (2, 1, 1)), source="Müller")
+    pieces = [
+        Piece(Segment("GM", (1.0, 0.0, 0.0), {"a": "b"}), rng.random((2, 3, 4)) < 0.5, (1, 2, 3)),
+        Piece(Segment("SOL"), rng.random((6, 7, 8)) < 0.5, (0, 0, 0)),
+    ]
+    for _ in hand_over(tmp_path, volume, pieces):
+        pass
+    seen, segmentation = take_over(tmp_path)
+    np.testing.assert_array_equal(seen.array, volume.array)
+    assert seen.source == "Müller" and seen.geometry.matches(volume.geometry)
+    assert [(s.name, s.color, s.tags) for s in segmentation.segments] == [
+        (p.segment.name, p.segment.color, p.segment.tags) for p in pieces
+    ]
+    np.testing.assert_array_equal(segmentation.mask(0)[1:3, 2:5, 3:7], pieces[0].mask)
+    assert segmentation.mask(0).sum() == pieces[0].mask.sum()
+    np.testing.assert_array_equal(segmentation.mask(1), pieces[1].mask)
