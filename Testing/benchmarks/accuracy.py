@@ -40,23 +40,23 @@ FIRST_CALF = 2000
 
 
 class Portion(NamedTuple):
-    """Where a method is measured unless the command line says otherwise."""
+    """Where a method is measured unless the command line says otherwise: `slices` with the equal layout."""
 
     slices: tuple[int, ...]
     layouts: tuple[str, ...] = ("equal",)
-    more: tuple[int, ...] = ()
     options: tuple[tuple[str, object], ...] = ()
 
     def slices_of(self, layout):
-        """`more` is for the equal layout alone: twice the numbers that MuscleProp is asked to do with."""
-        return tuple(sorted({*self.slices, *(self.more if layout == "equal" else ())}))
+        return self.slices if layout == "equal" else ELSEWHERE.get(layout, FEW)
 
 
 EVERY, FEW = (1, 3, 5, 7, 9, 14), (3, 5, 9)
-QUICK = Portion(EVERY, tuple(LAYOUTS), more=(6, 10, 18))
+TWICE = (6, 10, 18)
+"""Twice the numbers that MuscleProp is asked to do with, for rivals that take seconds."""
+ELSEWHERE = {"half": (5, 9, 14)}
 PATIENT = (("time_limit", 1000.0),)
 """A busy machine must not cut fine-tuning short; on a free one it ends long before the usual limit."""
-
+QUICK = Portion(tuple(sorted((*EVERY, *TWICE))), tuple(LAYOUTS))
 METHODS = {
     "copy": QUICK,
     "interpolation": QUICK,
@@ -64,13 +64,13 @@ METHODS = {
     "flow": QUICK,
     "walker": QUICK,
     "area-spline": QUICK,
-    "muscleprop-priors": Portion(EVERY, tuple(LAYOUTS), options=PATIENT),
-    "muscleprop": Portion(EVERY, tuple(LAYOUTS), options=PATIENT),
-    "muscleprop-no-negatives": Portion((5, 9, 14), ("equal", "half"), options=PATIENT),
+    "muscleprop-priors": Portion(EVERY, tuple(LAYOUTS), PATIENT),
+    "muscleprop": Portion(EVERY, tuple(LAYOUTS), PATIENT),
+    "muscleprop-no-negatives": Portion((5, 9, 14), ("equal", "half"), PATIENT),
     "muscleprop-scratch": Portion(FEW, options=PATIENT),
     "grow": Portion(FEW, ("equal", "partial")),
-    "labelprop": Portion(FEW, options=(("epochs", 15), ("size", 128))),
-    "paper-scratch": Portion(FEW, options=(("steps", 150),)),
+    "labelprop": Portion((3, 5), options=(("epochs", 15), ("size", 128))),
+    "paper-scratch": Portion((3, 5), options=(("steps", 150),)),
 }
 
 
@@ -86,9 +86,11 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kind", choices=KINDS, help="one kind of cases only")
     parser.add_argument("--methods", type=split, default=list(METHODS), help=f"some of {', '.join(RIVALS)}")
-    parser.add_argument("--slices", type=lambda text: tuple(map(int, split(text))), help="instead of the plan's")
+    parser.add_argument("--slices", type=numbers, help="instead of the plan's")
     parser.add_argument("--layouts", type=split, help=f"instead of the plan's; some of {', '.join(LAYOUTS)}")
-    parser.add_argument("--seeds", type=lambda text: tuple(map(int, split(text))), default=(0, 1, 2))
+    parser.add_argument(
+        "--seeds", type=lambda text: tuple(map(int, split(text))), default=(0, 1), help="of layouts with chance"
+    )
     parser.add_argument("--real", type=Path, default=REAL, help="folder of real cases (default: %(default)s)")
     parser.add_argument("--calves", type=int, default=10, help="how many (default: %(default)s)")
     parser.add_argument(
@@ -105,6 +107,10 @@ def arguments():
 
 def split(text):
     return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def numbers(text):
+    return tuple(map(int, split(text)))
 
 
 def measure(args):
