@@ -23,7 +23,7 @@ from slicer.util import VTKObservationMixin
 if TYPE_CHECKING:
     from MusclePropLib.gui.parameters import MusclePropParameters
 
-HOMEPAGE = "https://github.com/MuscleProp/MuscleProp"
+HOMEPAGE = "https://github.com/MuscleProp/MuscleProp"  # as the extension's CMakeLists.txt says
 MODULE_RESOURCES = Path(__file__).resolve().parent / "Resources"
 
 if importlib.util.find_spec("MusclePropLib") is None:

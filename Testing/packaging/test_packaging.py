@@ -9,6 +9,7 @@ import sys
 import pytest
 
 sys.path.insert(0, str(__import__("pathlib").Path(__file__).resolve().parent))
+import repository
 from cmake_lists import LISTS, REPOSITORY, listed, on_disk
 
 CMAKE = (REPOSITORY / "CMakeLists.txt").read_text(encoding="utf-8")
@@ -41,6 +42,17 @@ def test_images_in_the_catalogue_are_in_the_repository(name):
 def test_icon_is_128_pixels():
     header = (REPOSITORY / "MuscleProp/Resources/Icons/MuscleProp.png").read_bytes()[16:24]
     assert [int.from_bytes(header[i : i + 4], "big") for i in (0, 4)] == [128, 128]
+
+
+def test_the_projects_address_is_the_same_everywhere_and_can_be_moved(tmp_path):
+    owner_and_name = repository.homepage().removeprefix("https://github.com/")
+    assert set(repository.others()) == {owner_and_name}
+    for name in repository.FILES:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text((REPOSITORY / name).read_text(encoding="utf-8"), encoding="utf-8")
+    repository.move("https://github.com/a-lab/muscles", tmp_path)
+    assert set(repository.others(tmp_path)) == {"a-lab/muscles"}
+    assert len(repository.others(tmp_path)) == len(repository.others())
 
 
 def test_licence_and_size():
