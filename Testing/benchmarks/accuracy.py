@@ -17,7 +17,7 @@ from typing import NamedTuple
 from tqdm import tqdm
 
 from MusclePropLib.core.benchmark.calibration import calibration, draw_calibration
-from MusclePropLib.core.benchmark.layouts import LAYOUTS
+from MusclePropLib.core.benchmark.layouts import LAYOUTS, shown
 from MusclePropLib.core.benchmark.plan import Plan
 from MusclePropLib.core.benchmark.plot import draw
 from MusclePropLib.core.benchmark.problems import SimulatedCase, load_problem
@@ -185,17 +185,17 @@ def write_page(folder):
 
 
 def kept_rows(folder):
-    for path in sorted(folder.glob("*.json")):
-        kind, _, method = path.stem.partition("-")
-        for row in read_rows(path) if kind in KINDS and method in RIVALS else ():
-            yield row | {"kind": kind}
+    for kind in KINDS:
+        for path in sorted(folder.glob(f"{kind}-*.json")):
+            for row in read_rows(path):
+                yield row | {"kind": kind}
 
 
 def case_tables(kind, rows):
     for layout in LAYOUTS:
         here = [row for row in rows if row["layout"] == layout]
         if here:
-            title = f"## Every case: {kind}, {layout} ({LAYOUTS[layout]}): Dice / HD95 mm / volume error %"
+            title = f"## Every case: {kind}, {shown(layout)}: Dice / HD95 mm / volume error %"
             yield f"{title}\n\n{every_case(here)}"
 
 
@@ -204,7 +204,7 @@ def introduction(results):
     stale = sum(is_stale(row.get("commit", "")) for row in own)
     commits = ", ".join(sorted({row.get("commit") or "unknown" for row in own}))
     counts = {kind: len({row["case"] for row in results.rows if row["kind"] == kind}) for kind in KINDS}
-    told = "; ".join(f"{name}: {words}" for name, words in LAYOUTS.items())
+    told = "\n".join(f"- {shown(name)}: {words}" for name, words in LAYOUTS.items())
     return f"""# Accuracy
 
 Written by `make bench-accuracy` from the figures in `{ROWS}/`, all of them by one scorer. Cases: {counts["real"]} real
@@ -213,7 +213,9 @@ volumes, two of them of the same leg (all labels together are one muscle), and {
 error, which is of the whole muscle. Distances are means over the cases that have them: where a method finds nothing
 there are none. n is the number of drawn slices of each muscle.
 
-Layouts: {told}.
+Layouts:
+
+{told}
 
 MuscleProp's figures: commit {commits or "none"}; the page: commit {commit() or "unknown"}. Of {len(own)} figures of
 MuscleProp, {stale} were measured before the method last changed."""

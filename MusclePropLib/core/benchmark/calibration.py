@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from MusclePropLib.core.benchmark.layouts import LAYOUTS
+from MusclePropLib.core.benchmark.layouts import LAYOUTS, shown
 from MusclePropLib.core.benchmark.report import number, table
 from MusclePropLib.core.benchmark.results import OURS
 from MusclePropLib.core.files import replacing
@@ -48,19 +48,14 @@ Dice that MuscleProp expects of a muscle, without any truth, against the true on
 muscle. The bias is expected minus true."""
     if not points:
         return f"{text}\n\nNot measured yet."
-    lines = [_figures("all", points)]
-    groups: tuple[tuple[str, Callable[[Point], Any]], ...] = (
-        ("n = {}", lambda p: p.slices),
-        ("layout {}", lambda p: [*LAYOUTS].index(p.layout)),
-        ("{}", lambda p: p.kind),
-    )
-    for title, of in groups:
-        for value in sorted({of(point) for point in points}):
-            name = [*LAYOUTS][value] if title.startswith("layout") else value
-            lines.append(_figures(title.format(name), [point for point in points if of(point) == value]))
+    groups = {"all": points}
+    groups |= {f"n = {n}": [p for p in points if p.slices == n] for n in sorted({p.slices for p in points})}
+    groups |= {f"layout {shown(layout)}": [p for p in points if p.layout == layout] for layout in LAYOUTS}
+    groups |= {kind: [p for p in points if p.kind == kind] for kind in KIND_MARKERS}
+    lines = [_figures(title, group) for title, group in groups.items() if group]
     header = ["points", "number", "Pearson correlation", "mean absolute error", "bias", "largest overestimate"]
-    shown = f"\n\n![Expected against true Dice]({picture})" if picture else ""
-    return f"{text}\n\n{table(header, lines)}{shown}"
+    image = f"\n\n![Expected against true Dice]({picture})" if picture else ""
+    return f"{text}\n\n{table(header, lines)}{image}"
 
 
 def _figures(title: str, points: Sequence[Point]) -> list[str]:
@@ -92,7 +87,7 @@ def draw_calibration(rows: Sequence[Row], path: Path) -> bool:
     low = min(min(p.expected, p.true) for p in points)
     for panel, layout in zip(axes.flat, layouts, strict=False):
         _panel(panel, [p for p in points if p.layout == layout], colors, max(0.0, low - 0.03))
-        panel.set_title(layout, fontsize=10, loc="left")
+        panel.set_title(shown(layout), fontsize=10, loc="left")
     for panel in axes.flat[len(layouts) :]:
         panel.set_axis_off()
     figure.supxlabel("true Dice on the slices that were not drawn", fontsize=10)

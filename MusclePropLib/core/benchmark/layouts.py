@@ -37,6 +37,11 @@ _PICK: dict[str, Callable[[np.ndarray, int, np.random.Generator], list[int]]] = 
 }
 
 
+def shown(layout: str) -> str:
+    """The layout's name in tables, with the share of the range where it is not the whole."""
+    return f"{layout} {_SHARE}" if layout in ("partial", "middle") else layout
+
+
 class NotApplicable(Exception):
     """The layout has no meaning for this case; the message is one sentence that says why."""
 

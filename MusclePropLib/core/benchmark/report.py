@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from MusclePropLib.core.benchmark.layouts import LAYOUTS
+from MusclePropLib.core.benchmark.layouts import shown
 from MusclePropLib.core.benchmark.statistics import Interval, mean_over_subjects
 from MusclePropLib.core.rivals import RIVALS
 
@@ -32,9 +32,9 @@ def markdown(rows: Sequence[Row]) -> str:
         of_layout = [row for row in rows if row["layout"] == layout]
         for count in sorted(distinct(of_layout, "slices")):
             drawn = [row for row in of_layout if row["slices"] == count]
-            parts += [f"## {slices(count)}, layout {layout}", _summary(drawn)]
+            parts += [f"## {slices(count)}, layout {shown(layout)}", _summary(drawn)]
         parts += [
-            f"## Every case, layout {layout} ({LAYOUTS[layout]}): Dice / HD95 mm / volume error %",
+            f"## Every case, layout {shown(layout)}: Dice / HD95 mm / volume error %",
             every_case(of_layout),
         ]
     problems = [row for row in rows if row["status"] != "done"]

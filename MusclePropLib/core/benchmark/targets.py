@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from MusclePropLib.core.benchmark.layouts import LAYOUTS
+from MusclePropLib.core.benchmark.layouts import LAYOUTS, shown
 from MusclePropLib.core.benchmark.report import number, table, with_bounds
 from MusclePropLib.core.benchmark.results import ALL, OURS, Results, lead
 from MusclePropLib.core.benchmark.statistics import over_cases, per_draw
@@ -30,7 +30,7 @@ def leads(results: Results) -> str:
         if rival is None:
             continue
         shape, volume = (_beside(results, kind, layout, count, *how) for how in (_HD95, _VOLUME))
-        place = [kind, layout, str(count), str(len({case for case, _ in dice}))]
+        place = [kind, shown(layout), str(count), str(len({case for case, _ in dice}))]
         ours, theirs = (with_bounds(over_cases(v), ".3f") for v in (dice, rival.values))
         by = with_bounds(lead(dice, rival.values), "+.3f")
         lines.append([*place, ours, f"{theirs} {rival.method}", by, shape, volume])
@@ -89,7 +89,7 @@ def worst_cases(results: Results) -> str:
         others = [leads for (kind, _), leads in found.items() if kind != "real"]
         behind = sum(min(leads)[0] < -0.01 for leads in others)
         cells += [_worst([lead for leads in others for lead in leads]), f"{behind} of {len(others)}"]
-        lines.append([layout, str(count), *cells])
+        lines.append([shown(layout), str(count), *cells])
     words = """Dice less that of the rival which is best on that very case, the worst of the seeds. A rival picked for
 each case by its truth is more than any user has."""
     header = ["layout", "slices", *real, "worst calf", "calves behind by more than .01"]
@@ -146,7 +146,7 @@ def extrapolation(results: Results) -> str:
         if rival:
             mine, theirs = (with_bounds(over_cases(v), ".3f") for v in (ours, rival.values))
             by = with_bounds(lead(ours, rival.values), "+.3f")
-            lines.append([kind, layout, str(count), mine, f"{theirs} {rival.method}", by])
+            lines.append([kind, shown(layout), str(count), mine, f"{theirs} {rival.method}", by])
     words = "Dice over the slices before the first and after the last drawn slice of each muscle."
     header = ["cases", "layout", "slices", "Dice beyond", "best rival's", "lead"]
     return section("Beyond the drawn slices", words, header, lines)
@@ -183,7 +183,7 @@ def negatives(results: Results) -> str:
         shared = {draw: value for draw, value in ours.items() if draw in alone}
         if shared:
             cells = [with_bounds(over_cases(v), ".3f") for v in (shared, alone)]
-            lines.append([kind, layout, str(count), *cells, with_bounds(lead(alone, shared), "+.3f")])
+            lines.append([kind, shown(layout), str(count), *cells, with_bounds(lead(alone, shared), "+.3f")])
     header = ["cases", "layout", "slices", "Dice", "each muscle by itself", "difference"]
     words = "Cases with several muscles. By itself, a muscle knows nothing of where the others were drawn."
     return section("Without negative evidence", words, header, lines)
@@ -200,7 +200,7 @@ def means(results: Results) -> str:
                     [RIVALS[m].title, *(_mean(results, kind, layout, n, m, figure, size, form) for n in counts)]
                     for m in results.methods(kind, layout)
                 ]
-                parts.append(f"### {title}: {kind}, {layout} ({LAYOUTS[layout]})")
+                parts.append(f"### {title}: {kind}, {shown(layout)}")
                 parts.append(table(["method", *(f"n = {n}" for n in counts)], lines))
     return "\n\n".join(parts)
 
