@@ -39,6 +39,12 @@ class MemoryWatch:
             self.peak_private_mb = max(self.peak_private_mb, sum(anonymous for _, anonymous in both) / 1024)
 
 
+def processor_seconds(pid):
+    """Processor time of a process and the children it has waited for: what it costs, however busy the machine is."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return sum(int(ticks) for ticks in fields[11:15]) / os.sysconf("SC_CLK_TCK")
+
+
 def machine():
     """Processor, cores, software: what a time means nothing without."""
     import torch
@@ -50,6 +56,7 @@ def machine():
         "load_before": round(os.getloadavg()[0], 2),
         "python": platform.python_version(),
         "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
         "commit": subprocess.run(
             ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
         ).stdout.strip(),
