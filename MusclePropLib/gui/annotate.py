@@ -45,7 +45,8 @@ class AnnotateSection:
     def enter(self) -> None:
         """The module is shown."""
         self.select_editor_node()
-        self._ui.segmentEditor.installKeyboardShortcuts()
+        if slicer.util.mainWindow() is not None:  # which they are installed on
+            self._ui.segmentEditor.installKeyboardShortcuts()
         self._ui.segmentEditor.setupViewObservations()
 
     def exit(self) -> None:
@@ -53,6 +54,11 @@ class AnnotateSection:
         self._ui.segmentEditor.setActiveEffect(None)
         self._ui.segmentEditor.uninstallKeyboardShortcuts()
         self._ui.segmentEditor.removeViewObservations()
+
+    def close(self) -> None:
+        """The panel goes, but a reloaded module's old widgets stay for a while: the effects of this editor would go on
+        following the node that the new one uses, and draw every stroke twice."""
+        self._ui.segmentEditor.setMRMLSegmentEditorNode(None)
 
     def scene_closes(self) -> None:
         """Let go of the nodes."""
@@ -65,6 +71,7 @@ class AnnotateSection:
         if node is None:
             node = slicer.vtkMRMLSegmentEditorNode()
             node.SetSingletonTag(EDITOR_TAG)
+            node.SetOverwriteMode(node.OverwriteVisibleSegments)  # a hidden segment has nothing to do with this
             node = slicer.mrmlScene.AddNode(node)
         if self._ui.segmentEditor.mrmlSegmentEditorNode() is not node:
             self._ui.segmentEditor.setMRMLSegmentEditorNode(node)

@@ -39,12 +39,13 @@ def install_commands(missing: Iterable[str], requirements: Path) -> list[list[st
     """
     missing = list(missing)
     python = shutil.which("PythonSlicer") or sys.executable
-    pip = [python, "-m", "pip", "install", "--disable-pip-version-check", "-c", str(_constraints())]
+    keep = ["-c", str(_constraints())]
+    pip = [python, "-m", "pip", "install", "--disable-pip-version-check", *keep]
     commands = []
     if "torch" in missing:
         again = ["--force-reinstall"] if importlib.util.find_spec("torch") is not None else []  # half of it is there
         commands.append([*pip, LIGHT_THE_TORCH])
-        commands.append([python, "-m", "light_the_torch", "install", *again, TORCH, "torchvision"])
+        commands.append([python, "-m", "light_the_torch", "install", *again, *keep, TORCH, "torchvision"])
     if set(missing) - {"torch"}:
         commands.append([*pip, "-r", str(requirements)])
     return commands
@@ -76,6 +77,8 @@ def _constraints() -> Path:
     """A file that holds the versions which pip must not change."""
     lines = []
     for name in KEPT:
+        if name == "torch" and not torch_is_whole():
+            continue
         try:
             lines.append(f"{name}=={importlib.metadata.version(name)}\n")
         except importlib.metadata.PackageNotFoundError:

@@ -38,6 +38,7 @@ class Panel(VTKObservationMixin):
         super().__init__()
         self.ui = slicer.util.childWidgetVariables(widget)
         self._parameters: Any = None
+        self._connected = _widgets_of_parameters(self.ui)
         self._gui_tag: int | None = None
         self._timers: list[qt.QTimer] = []
         self._waiting: Callable[[], None] | None = None
@@ -81,6 +82,7 @@ class Panel(VTKObservationMixin):
     def close(self) -> None:
         """The module is reloaded or Slicer quits: nothing may stay behind."""
         self.exit()
+        self.annotate.close()
         self.set_parameters(None)
         self.removeObservers()
         for timer in self._timers:
@@ -98,7 +100,7 @@ class Panel(VTKObservationMixin):
         self._parameters = self.work.choices = parameters
         if parameters is not None:
             choose_what_is_there(parameters)
-            self._gui_tag = parameters.connectGui(self.ui)
+            self._gui_tag = parameters.connectParametersToGui(self._connected)
             self.addObserver(parameters.parameterNode, vtk.vtkCommand.ModifiedEvent, self._on_parameters)
             self.session.set_opacity(parameters.previewOpacity)
             self.session.set_show_3d(parameters.preview3D)
@@ -163,3 +165,13 @@ class Panel(VTKObservationMixin):
     def _on_slice_view(self, *_: object) -> None:
         self.annotate.update_current()
         self.measure.update_current()
+
+
+def _widgets_of_parameters(ui: Any) -> dict[str, Any]:
+    """The widgets that follow a parameter, by its name, found while all are there.
+
+    `connectGui` would look at every named object again each time, those inside of the Segment Editor among them, and
+    fail at the first that Qt has destroyed since.
+    """
+    named = {widget.property("SlicerParameterName"): widget for widget in vars(ui).values()}
+    return {name: widget for name, widget in named.items() if name}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+import qt
 import slicer
 from slicer.i18n import tr as _
 
@@ -79,4 +80,6 @@ class PropagateSection:
             self._told = failure
             message, details = failure
             logging.error(f"MuscleProp: {message}\n{details}")
-            slicer.util.errorDisplay(message, windowTitle="MuscleProp", detailedText=details or None)
+            more = {"detailedText": details} if details else {}
+            # Modal: not here, where the other sections have not yet been told.
+            qt.QTimer.singleShot(0, lambda: slicer.util.errorDisplay(message, windowTitle="MuscleProp", **more))

@@ -230,4 +230,4 @@ def _usable(volume_node: slicer.vtkMRMLScalarVolumeNode) -> bool:
         check_source_volume(volume_node)
     except InputError:
         return False
-    return not volume_node.IsA("vtkMRMLLabelMapVolumeNode")
+    return not volume_node.IsA("vtkMRMLLabelMapVolumeNode") and not volume_node.GetHideFromEditors()

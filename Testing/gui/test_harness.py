@@ -145,3 +145,14 @@ def test_node_selector_follows_the_scene(app):
     slicer.mrmlScene.RemoveNode(second)
     assert combo.currentNode() is first, "as the real one, it picks another node"
     assert heard == [second, first]
+
+
+def test_values_that_pythonqt_would_spoil_are_refused(app):
+    import numpy as np
+    import qt
+
+    with pytest.raises(ValueError, match="None"):
+        qt.QLabel().text = None
+    with pytest.raises(ValueError, match="1"):
+        qt.QDoubleSpinBox().value = np.float32(1)
+    qt.QDoubleSpinBox().value = 1.5

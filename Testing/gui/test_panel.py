@@ -255,3 +255,34 @@ def test_missing_packages_are_named_and_nothing_can_start(app, tmp_path):
     assert "no-such-package-of-muscles" in driver.ui.setupLabel.text
     assert "Install the missing packages" in driver.ui.propagateButton.toolTip
     driver.close()
+
+
+def test_a_closed_panel_lets_go_of_the_editor_node(drawn):
+    """After a reload the old widgets live on for a while; a stroke must not be drawn by their effects as well."""
+    driver = drawn
+    driver.ui.segmentEditor.setActiveEffectByName("Paint")
+    driver.panel.close()
+    assert driver.ui.segmentEditor.mrmlSegmentEditorNode() is None
+    assert driver.ui.segmentEditor.activeEffect() is None
+
+
+def test_strokes_leave_hidden_segments_alone(drive):
+    node = drive().ui.segmentEditor.mrmlSegmentEditorNode()
+    assert node.GetOverwriteMode() == node.OverwriteVisibleSegments
+
+
+def test_a_worker_that_had_to_be_killed_is_replaced(drive, monkeypatch):
+    from driver import running
+
+    from MusclePropLib.jobs import runner
+
+    monkeypatch.setattr(runner, "CANCEL_GRACE", -1.0)
+    driver = drive(name="busy")
+    driver.click("createSegmentsButton")
+    driver.draw({"GM": (4, 15)})
+    driver.click("propagateButton")
+    driver.until(lambda: driver.session.preview_node_id, "the preview")
+    driver.click("propagateButton")
+    driver.until_done()
+    driver.until(lambda: driver.session.poll() or len(driver.pids) == 2, "a new worker")
+    driver.until(lambda: not running(driver.pids[0]), "the end of the old one")

@@ -138,7 +138,7 @@ class PanelTest(SelfTestCase):
         panel.widget.show()
         slicer.app.processEvents()
         image = strip.grab().toImage()
-        color = qt.QColor(image.pixel(round(strip._x_of(4)), 12))
+        color = image.pixelColor(round(strip._x_of(4)), 12)
         wanted = panel.work.tracker.states[self.id_of(panel, "GM")].color
         np.testing.assert_allclose((color.redF(), color.greenF(), color.blueF()), wanted, atol=0.05)
         where = qt.QPointF(strip._x_of(11), 12.0)
@@ -151,18 +151,21 @@ class PanelTest(SelfTestCase):
 
     @unittest.skipUnless(HAS_WINDOW, "needs slice views")
     def test_brush_stroke_in_the_slice_view(self):
-        """The real Paint effect with the real mouse, and its undo."""
-        slicer.util.selectModule("MuscleProp")
+        """The real Paint effect with the real mouse, and its undo, in the module's own panel: a second one would share
+        the editor's node with it, and both would draw."""
         volume = self.add_volume()
+        slicer.util.selectModule("Data")
+        slicer.util.selectModule("MuscleProp")
+        self._closing.append(lambda: slicer.util.selectModule("Data"))
         slicer.app.layoutManager().setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpRedSliceView)
         slicer.util.setSliceViewerLayers(background=volume, fit=True)
-        panel = self.add_panel()
+        panel = slicer.modules.MusclePropWidget.panel
         panel.ui.createSegmentsButton.click()
         panel.work.go_to(7)
         editor = panel.ui.segmentEditor
         editor.setCurrentSegmentID(self.id_of(panel, "SOL"))
         editor.setActiveEffectByName("Paint")
-        editor.activeEffect().setParameter("BrushUseAbsoluteSize", "0")
+        editor.activeEffect().setCommonParameter("BrushDiameterIsRelative", "1")
         editor.activeEffect().setCommonParameter("BrushRelativeDiameter", "10")
         view = slicer.app.layoutManager().sliceWidget("Red").sliceView()
         middle = view.width // 2, view.height // 2

@@ -22,6 +22,7 @@ def parameterNodeWrapper(cls):
     for name in cls.allParameters:
         setattr(cls, name, _property(name))
     cls.__init__, cls.connectGui, cls.disconnectGui = _init, _connect_gui, _disconnect_gui
+    cls.connectParametersToGui = _connect_widgets
     return cls
 
 
@@ -80,14 +81,17 @@ def _write(self, name: str, value) -> None:
 
 
 def _connect_gui(self, gui) -> int:
+    """Looks at every widget; one that has been destroyed raises ValueError."""
+    named = {widget.property("SlicerParameterName"): widget for widget in vars(gui).values()}
+    return _connect_widgets(self, {name: widget for name, widget in named.items() if name})
+
+
+def _connect_widgets(self, widgets) -> int:
     """Copies parameters to widgets, then follows both."""
-    connectors = {}
-    for widget in vars(gui).values():
-        name = widget.property("SlicerParameterName")
-        if name and name not in self.allParameters:
+    for name in widgets:
+        if name not in self.allParameters:
             raise ValueError(f"Cannot find a param with the given name: {name}")
-        if name:
-            connectors[name] = _Connector(self, name, widget)
+    connectors = {name: _Connector(self, name, widget) for name, widget in widgets.items()}
     tag = len(self._guis) + 1
     for connector in connectors.values():
         connector.write()

@@ -24,7 +24,8 @@ class qMRMLSegmentEditorWidget(QtWidgets.QWidget):
             ),
             True,
         )
-        self._order, self._active, self._scene = (), "", None
+        self.logic.SetSegmentationHistory(slicer.vtkSegmentationHistory())
+        self._order, self._scene = (), None
         self.shortcuts_installed = self.views_observed = False
         self._build()
 
@@ -57,8 +58,8 @@ class qMRMLSegmentEditorWidget(QtWidgets.QWidget):
         return self.logic.GetSegmentEditorNode()
 
     def setMRMLSegmentEditorNode(self, node) -> None:
-        self.logic.SetSegmentationHistory(slicer.vtkSegmentationHistory())
-        self.logic.SetSegmentEditorNode(node)
+        if node is not self.mrmlSegmentEditorNode():
+            self.logic.SetSegmentEditorNode(node)
 
     def setMaximumNumberOfUndoStates(self, count: int) -> None:
         self.logic.SetMaximumNumberOfUndoStates(count)
@@ -70,6 +71,8 @@ class qMRMLSegmentEditorWidget(QtWidgets.QWidget):
         return self.logic.GetSourceVolumeNode() if self.mrmlSegmentEditorNode() else None
 
     def setSegmentationNode(self, node) -> None:
+        if self.logic.GetSegmentationNode() is not node:
+            self.setActiveEffect(None)
         self.logic.SetSegmentationNode(node)
         self.updateWidgetFromMRML()
         if node is not None and self.list.topLevelItemCount():
@@ -98,13 +101,16 @@ class qMRMLSegmentEditorWidget(QtWidgets.QWidget):
         self.updateWidgetFromMRML()
 
     def activeEffect(self):
-        return self._active or None
+        """Kept in the editor's node: every widget that follows the node has the effect active."""
+        node = self.mrmlSegmentEditorNode()
+        return (node.GetActiveEffectName() or None) if node else None
 
     def setActiveEffect(self, effect) -> None:
-        self._active = effect or ""
+        if self.mrmlSegmentEditorNode() is not None:
+            self.mrmlSegmentEditorNode().SetActiveEffectName(effect or "")
 
     def setActiveEffectByName(self, name: str) -> None:
-        self._active = name
+        self.setActiveEffect(name)
 
     def availableEffectNames(self) -> list[str]:
         return list(EFFECTS)
@@ -120,6 +126,8 @@ class qMRMLSegmentEditorWidget(QtWidgets.QWidget):
         self.views_observed = False
 
     def installKeyboardShortcuts(self) -> None:
+        if slicer.util.mainWindow() is None:
+            raise RuntimeError("QShortcut: No widget parent defined (Qt prints that once for every key)")
         self.shortcuts_installed = True
 
     def uninstallKeyboardShortcuts(self) -> None:

@@ -10,6 +10,7 @@ from inspect import Parameter, signature
 from pathlib import Path
 from weakref import WeakValueDictionary
 
+import numpy as np
 import shiboken6
 from PySide6 import QtCore
 
@@ -76,6 +77,7 @@ class Wrapped(metaclass=WrappedMeta):
         _check_alive(self, real)
         name = "objectName" if name == "name" else name
         if isinstance(real, QtCore.QObject) and _may_write(real, name):
+            _check_value(value, f"{type(real).__name__}.{name}")
             if not real.setProperty(name, unwrap(value)):
                 raise ValueError(f"{type(real).__name__}.{name} cannot be set to {value!r}")
         elif type(self) in _classes.values():
@@ -327,6 +329,12 @@ def _accepted(slot) -> int | None:
     if any(p.kind is Parameter.VAR_POSITIONAL for p in parameters):
         return None
     return sum(p.kind in (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD) for p in parameters)
+
+
+def _check_value(value, what: str) -> None:
+    """PythonQt makes the text 'None' of None and refuses NumPy's numbers but those that are Python's as well."""
+    if value is None or (isinstance(value, np.floating) and not isinstance(value, float)):
+        raise ValueError(f"{what} cannot be set to {value!r}")
 
 
 def _check_alive(proxy: Wrapped, real) -> None:
