@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from MusclePropLib.core.annotations import Annotations
     from MusclePropLib.core.geometry import Geometry
+    from MusclePropLib.core.volumes import Volume
     from MusclePropLib.jobs.job import Job
 
 CLOSING_SECONDS = 5.0
@@ -132,19 +133,20 @@ class Session:
         annotations, grid = self._read_drawn(case)
         volume = read_volume(case.image)
         if not grid.matches(volume.geometry):  # Slicer stores the part of the volume's grid that holds segments
-            annotations, _ = self._read_drawn(case, volume.geometry)
+            annotations, _ = self._read_drawn(case, volume)
         if overlapping(annotations) and not case.output.name.lower().endswith(SEG_NRRD):
             raise InputError(f"{case.annotations}: drawn muscles overlap, which only a {SEG_NRRD} can hold as output")
         job = write_job(volume.along(annotations.axis), annotations, self._settings)
         return job, annotations, volume.geometry
 
-    def _read_drawn(self, case: Case, grid: Geometry | None = None) -> tuple[Annotations, Geometry]:
-        """What is drawn, on `grid` or on the file's own, and that grid."""
+    def _read_drawn(self, case: Case, volume: Volume | None = None) -> tuple[Annotations, Geometry]:
+        """What is drawn, on the volume's grid or on the file's own, and that grid."""
+        from MusclePropLib.core.measurements.placed import on_grid
         from MusclePropLib.core.segmentation import annotations_from_segmentation, read_segmentation
 
         drawn = read_segmentation(case.annotations)
-        if grid is not None:
-            drawn = drawn.resampled_to(grid)
+        if volume is not None:
+            drawn = on_grid(drawn, volume)
         return annotations_from_segmentation(drawn, self._axis, str(case.annotations)), drawn.geometry
 
 

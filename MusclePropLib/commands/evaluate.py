@@ -42,7 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--drawn", type=Path, metavar="ANNOTATIONS", help="what was drawn: these slices do not count, each muscle's own"
     )
-    parser.add_argument("--image", type=Path, help="the volume, if its frames are tracked and lie at uneven distances")
+    parser.add_argument(
+        "--image", type=Path, help="the volume, for the true distances of tracked frames (default: as recorded)"
+    )
     parser.add_argument(
         "--axis",
         choices=("auto", "0", "1", "2"),
@@ -60,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     prediction, reference = read_segmentation(args.prediction), read_segmentation(args.reference)
     drawn = read_segmentation(args.drawn) if args.drawn else None
     axis = None if args.axis == "auto" else int(args.axis)
-    positions = _positions(args.image, reference) if args.image else None
+    reference, positions = _positioned(reference, prediction, args.image)
     found = compare(prediction, reference, drawn, axis, positions)
     if args.json:
         print_json(_record(found))
@@ -96,12 +98,24 @@ def _record(found: Comparison) -> dict[str, object]:
     }
 
 
-def _positions(path: Path, reference: Segmentation) -> np.ndarray | None:
-    """Slice positions in mm, which belong to the first array axis of a tracked volume."""
+def _positioned(
+    reference: Segmentation, prediction: Segmentation, image: Path | None
+) -> tuple[Segmentation, np.ndarray | None]:
+    """The reference, on the image's grid if one is given, and its slices' positions in mm if they were tracked.
+
+    They belong to the first array axis: the image's, or else those that the propagation recorded. InputError if the
+    grids differ or the reference holds nothing.
+    """
     from MusclePropLib.core.errors import InputError
+    from MusclePropLib.core.measurements.placed import on_grid, place
     from MusclePropLib.core.volumes import read_volume
 
-    volume = read_volume(path)
-    if volume.array.shape[0] != reference.geometry.shape[0]:
-        raise InputError(f"{path}: {volume.array.shape[0]} slices, but the reference has {reference.geometry.shape[0]}")
-    return volume.positions
+    if not any(layer.any() for layer in reference.layers):
+        raise InputError(f"{reference.source}: every segment is empty; there is nothing to score against")
+    if image is not None:
+        volume = read_volume(image)
+        return on_grid(reference, volume), volume.positions
+    if not prediction.geometry.matches(reference.geometry):
+        return reference, None
+    placed = place(prediction)
+    return reference, placed.stack.positions if placed.tracked and placed.axis == 0 else None

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from MusclePropLib.commands.common import IMAGE_ENDINGS, write_text
+from MusclePropLib.commands.common import IMAGE_ENDINGS, check_folder, write_text
 from MusclePropLib.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -38,26 +38,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the page, or a folder of pages and the page over all that links to them."""
+    """Write the page, or a folder of pages and the page over all that links to them; nothing if one cannot be made."""
     _check(args)
     subjects = {} if args.subjects is None else read_subjects(args.subjects)
     images = args.image or [find_image(result) for result in args.results]
     if len(args.results) == 1:
-        _write_page(args.results[0], images[0], args.output, "")
+        _, page = _page(args.results[0], images[0], "")
+        write_text(args.output, page)
         print(args.output)
         return 0
     from MusclePropLib.report.cohort import cohort_page
     from MusclePropLib.report.pairs import Entry
 
     folder = args.output.with_suffix("")
-    folder.mkdir(exist_ok=True)
-    entries = []
+    check_folder(folder)
+    entries, pages = [], {}
     for result, image, name in zip(args.results, images, _page_names(args.results), strict=True):
-        recording = _write_page(result, image, folder / name, f"../{args.output.name}")
+        recording, pages[folder / name] = _page(result, image, f"../{args.output.name}")
         entries.append(Entry(recording, f"{folder.name}/{name}", **subjects.get(result.name, {})))
-        print(folder / name)
-    write_text(args.output, cohort_page(entries, args.output.stem))
-    print(args.output)
+    folder.mkdir(exist_ok=True)
+    for path, page in {**pages, args.output: cohort_page(entries, args.output.stem)}.items():
+        write_text(path, page)
+        print(path)
     return 0
 
 
@@ -65,7 +67,9 @@ def read_subjects(path: Path) -> dict[str, dict[str, str]]:
     """File name to subject, side and scan; InputError if a column is missing or a side unknown."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
+            separator = ";" if ";" in file.readline() else ","  # as spreadsheets write it where the comma is decimal
+            file.seek(0)
+            reader = csv.DictReader(file, delimiter=separator)
             rows, columns = list(reader), reader.fieldnames or []
     except (OSError, UnicodeDecodeError) as fault:
         raise InputError(f"{path}: cannot be read ({fault})") from fault
@@ -100,16 +104,15 @@ def _check(args: argparse.Namespace) -> None:
         raise InputError(f"{len(args.image)} images for {len(args.results)} results; give one for each, or none")
 
 
-def _write_page(result: Path, image: Path | None, output: Path, back: str) -> Recording:
+def _page(result: Path, image: Path | None, back: str) -> tuple[Recording, str]:
     from MusclePropLib.core.measurements.files import read_inputs
     from MusclePropLib.report.recording import recording_page
 
-    if image is None:
-        print(f"muscleprop: {result}: its image is not known, so the report shows no slices (--image)", file=sys.stderr)
     given = read_inputs(result, image, None, "auto")
     recording = given.measure()
-    write_text(output, recording_page(recording, given.segmentation, given.volume, back))
-    return recording
+    if image is None:
+        print(f"muscleprop: {result}: its image is not known, so the report shows no slices (--image)", file=sys.stderr)
+    return recording, recording_page(recording, given.segmentation, given.volume, back)
 
 
 def _page_names(results: Sequence[Path]) -> list[str]:

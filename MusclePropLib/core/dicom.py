@@ -28,7 +28,7 @@ def series_reader(path: Path) -> sitk.ImageSeriesReader | sitk.ImageFileReader:
     of the files.
     """
     if path.is_dir():
-        folder, series = path, sitk.ImageSeriesReader.GetGDCMSeriesIDs(os.fspath(path))
+        folder, series = path, _series_ids(path)
         if not series:
             raise InputError(f"{path}: no DICOM series in this folder")
         if len(series) > 1:
@@ -44,6 +44,16 @@ def series_reader(path: Path) -> sitk.ImageSeriesReader | sitk.ImageFileReader:
     reader.SetFileNames(files or [os.fspath(path)])
     reader.MetaDataDictionaryArrayUpdateOn()
     return reader
+
+
+def _series_ids(folder: Path) -> tuple[str, ...]:
+    """The series in the folder; ITK's warning that there is none is not for the user, who gets a sentence."""
+    before = sitk.ProcessObject.GetGlobalWarningDisplay()
+    sitk.ProcessObject.SetGlobalWarningDisplay(False)
+    try:
+        return sitk.ImageSeriesReader.GetGDCMSeriesIDs(os.fspath(folder))
+    finally:
+        sitk.ProcessObject.SetGlobalWarningDisplay(before)
 
 
 def uneven_positions(reader: sitk.ImageSeriesReader) -> np.ndarray | None:

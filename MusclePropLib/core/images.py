@@ -57,6 +57,8 @@ def image_of(array: np.ndarray, geometry: Geometry) -> sitk.Image:
 
 def open_image(path: Path) -> sitk.ImageFileReader:
     """A reader that has read the header of `path` only. InputError if there is no such file or no image in it."""
+    if path.is_dir():
+        raise InputError(f"{path}: a folder, where a file is needed")
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     reader = sitk.ImageFileReader()

@@ -14,6 +14,8 @@ from MusclePropLib.core.geometry import Geometry
 from MusclePropLib.core.regrid import GridShift, grid_shift, regrid
 
 MAX_LABELS = 255
+MOST_VALUES = 150
+"""A map without names that has more values is taken for grey levels; whole bodies have some 120 structures."""
 _COLORS = ((0.50, 0.68, 0.50), (0.95, 0.84, 0.57), (0.69, 0.48, 0.40), (0.44, 0.72, 0.82), (0.85, 0.40, 0.31))
 
 
@@ -138,8 +140,8 @@ def label_values(labels: np.ndarray, source: str = "label map") -> list[int]:
     found: set[int] = set()
     for part in labels:
         found.update(_values(part))
-        if len(found) > MAX_LABELS + 1:
-            raise InputError(f"{source}: more than {MAX_LABELS} different values; this is an image, not a label map")
+        if len(found) > MOST_VALUES + 1:
+            raise InputError(f"{source}: more than {MOST_VALUES} different values; this is an image, not a label map")
     found.discard(0)
     if not found:
         raise InputError(f"{source}: holds no segment")

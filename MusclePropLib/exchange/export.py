@@ -70,16 +70,16 @@ def _write_surfaces(path: Path, kind: str, segmentation: Segmentation, volume: V
 
     placed = place(segmentation, volume)
     segments = [s for s in placed.segmentation.segments if not is_not_muscle(s.name, s.tags)]
-    written = []
+    meshes = {}
     for segment in segments:
+        name = f"{path.name[: -len(kind)]}-{_file_name(segment.name)}{kind}" if len(segments) > 1 else path.name
         try:
-            mesh = surface(placed.labels(segment), segment.value, placed.stack)
+            meshes[path.with_name(name)] = surface(placed.labels(segment), segment.value, placed.stack)
         except ValueError as fault:
             raise InputError(f"{segmentation.source}: segment '{segment.name}' is empty; it has no surface") from fault
-        name = f"{path.name[: -len(kind)]}-{_file_name(segment.name)}{kind}" if len(segments) > 1 else path.name
-        write_surface(path.with_name(name), mesh)
-        written.append(path.with_name(name))
-    return written
+    for file, mesh in meshes.items():
+        write_surface(file, mesh)
+    return list(meshes)
 
 
 def _file_name(name: str) -> str:

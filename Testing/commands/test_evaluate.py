@@ -7,7 +7,16 @@ import pytest
 from small_files import GRID, SHAPE
 
 from MusclePropLib import cli
-from MusclePropLib.core.segmentation import Segment, segmentation_from_masks, write_segmentation
+from MusclePropLib.core.geometry import Geometry
+from MusclePropLib.core.propagated import PROVENANCE_TAG
+from MusclePropLib.core.segmentation import (
+    Segment,
+    Segmentation,
+    read_segmentation,
+    segmentation_from_masks,
+    write_segmentation,
+)
+from MusclePropLib.core.volumes import Volume, write_volume
 
 
 @pytest.fixture
@@ -47,3 +56,27 @@ def test_a_missing_file_is_one_sentence(files, capsys):
     assert cli.main(["evaluate", files[0], files[1] + "x"]) == 2
     told = capsys.readouterr()
     assert told.err.startswith("muscleprop: ") and told.err.count("\n") == 1 and not told.out
+
+
+def test_recorded_positions_count_without_the_image(files, capsys):
+    """Frames twice as far apart as the grid says: twice the volume that is missing."""
+    prediction, reference, _ = files
+    given = read_segmentation(prediction)
+    positions = (2 * GRID.spacing[0] * np.arange(SHAPE[0])).tolist()
+    given.segments[0].tags[PROVENANCE_TAG] = json.dumps({"positions_mm": positions})
+    write_segmentation(prediction, given)
+    assert cli.main(["evaluate", prediction, reference, "--json"]) == 0
+    gm = json.loads(capsys.readouterr().out)["muscles"]["GM"]
+    assert gm["volume_error_ml"] == pytest.approx(-2 * 150 * GRID.voxel_ml)
+
+
+def test_an_empty_reference_and_an_image_of_another_grid(files, tmp_path, capsys):
+    prediction, reference, _ = files
+    other = tmp_path / "other.nrrd"
+    array = np.random.default_rng(0).integers(0, 255, (6, 20, 25), np.uint8)
+    write_volume(other, Volume(array, Geometry.from_spacing(array.shape, (1.4, 0.3, 0.2))))
+    assert cli.main(["evaluate", prediction, reference, "--image", str(other)]) == 2
+    assert "different grids" in capsys.readouterr().err
+    write_segmentation(reference, Segmentation(GRID, [np.zeros(SHAPE, np.uint8)], [Segment("GM")]))
+    assert cli.main(["evaluate", prediction, reference]) == 2
+    assert "reference.seg.nrrd: every segment is empty" in capsys.readouterr().err

@@ -10,7 +10,9 @@ from results import write_result
 from small_files import GRID, SHAPE
 
 from MusclePropLib import cli
+from MusclePropLib.core.annotations import SLICES_TAG
 from MusclePropLib.core.geometry import Geometry
+from MusclePropLib.core.propagated import PROVENANCE_TAG
 from MusclePropLib.core.segmentation import (
     Segment,
     Segmentation,
@@ -93,6 +95,67 @@ def test_annotations_of_something_else(result, tmp_path, capsys):
     labels[2, 3:6, 3:6] = 7
     write_segmentation(other, segmentation_from_labels(labels, GRID))
     assert "none of the segments" in fault([result[2], "--drawn", other], capsys)
+
+
+def retagged(result, tag, value):
+    given = read_segmentation(result)
+    given.segments[0].tags[tag] = value
+    write_segmentation(result, given)
+
+
+@pytest.mark.parametrize(
+    ("tag", "value", "sentence"),
+    [
+        (PROVENANCE_TAG, '{"confidence": 5', "Provenance is damaged"),
+        (PROVENANCE_TAG, "[1, 2]", "Provenance is damaged"),
+        (PROVENANCE_TAG, '{"confidence": ["a", "b", "c", "d", "e", "f"]}', "Provenance is damaged"),
+        (PROVENANCE_TAG, '{"positions_mm": 7}', "Provenance is damaged"),
+        (PROVENANCE_TAG, '{"muscle": {"estimate": "high"}}', "Provenance is damaged"),
+        (SLICES_TAG, '{"axis": 7, "drawn": [], "absent": []}', "names axis 7"),
+        (SLICES_TAG, '{"axis": 0, "drawn": [0, 77], "absent": []}', "names slice 77, but there are 6"),
+    ],
+)
+def test_damaged_tags(result, capsys, tag, value, sentence):
+    retagged(result[2], tag, value)
+    told = fault([result[2]], capsys)
+    assert sentence in told and "segment 'GM'" in told
+
+
+def test_a_grey_image_is_no_segmentation(result, tmp_path, capsys):
+    """Eight bits hold no more values than a label map may have."""
+    assert "this is an image, not a label map" in fault([result[0]], capsys)
+
+
+def test_a_folder(result, tmp_path, capfd):
+    """ITK writes its warnings past Python, hence `capfd`."""
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert "empty: a folder, where a file is needed" in fault([empty], capfd)
+    assert "no DICOM series in this folder" in fault([result[2], "--image", empty], capfd)
+
+
+@pytest.mark.parametrize("part", [0.5, 0.95])
+def test_a_file_that_breaks_off(result, capsys, part):
+    whole = result[2].read_bytes()
+    result[2].write_bytes(whole[: int(part * len(whole))])
+    assert "leg-muscles.seg.nrrd: " in fault([result[2]], capsys)
+
+
+def test_a_record_that_is_none_is_left_alone_and_a_broken_one_named(result, capsys):
+    record = result[2].with_name("leg-muscles.json")
+    for text in ('{"Modality": "US"}', "[1]", '{"muscles": [{"name": 5}]}'):
+        record.write_text(text, encoding="utf-8")
+        assert cli.main(["measure", str(result[2])]) == 0
+        capsys.readouterr()
+    record.write_text('{"muscles": [', encoding="utf-8")
+    assert "leg-muscles.json: the record of this result cannot be read" in fault([result[2]], capsys)
+
+
+def test_tracked_frames_beside_a_label_map(result, capsys):
+    """`frames.csv` is read with the image; without it the slices count as even, which has to be said."""
+    result[2].with_name("frames.csv").write_text("", encoding="utf-8")
+    assert cli.main(["measure", str(result[2])]) == 0
+    assert "positions are not used: give --image" in capsys.readouterr().err
 
 
 def test_no_such_file(tmp_path, capsys):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_files import GRID, write_case
+from small_files import GRID, SHAPE, write_case
 
 from MusclePropLib import cli
 from MusclePropLib.commands.common import Progress
@@ -75,6 +75,16 @@ def test_a_label_map_is_measured_by_the_record_beside_it(tmp_path, capsys):
     assert told["axis"] == 1 and muscle["muscle"] == "Gastrocnemius, left"
     assert muscle["drawn_slices"] == 3 and muscle["spline_volume_ml"] and muscle["expected_dice"] == 0.8
     assert find_image(out) == image
+
+
+def test_annotations_of_another_place(tmp_path, capsys):
+    image, drawn = write_case(tmp_path)
+    affine = GRID.affine.copy()
+    affine[:3, 3] += 100 * affine[:3, 0]
+    write_volume(image, Volume(np.random.default_rng(0).integers(0, 255, SHAPE, np.uint8), Geometry(SHAPE, affine)))
+    assert cli.main(["propagate", str(image), str(drawn), "-o", str(tmp_path / "out.seg.nrrd")]) == 2
+    assert "segment 'GM' lies wholly outside the image" in capsys.readouterr().err
+    assert not list(tmp_path.glob("out*"))
 
 
 def test_a_foreign_json_is_not_overwritten(tmp_path, capsys):

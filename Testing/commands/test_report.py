@@ -135,6 +135,17 @@ def entries(tmp_path, people):
     return [Entry(recording, "x.html", *person) for person in people]
 
 
+def test_one_bad_result_and_nothing_is_written(tmp_path, no_graphics, capsys):
+    good = write_result(tmp_path)[2]
+    bad = tmp_path / "bad.seg.nrrd"
+    bad.write_text("damaged", encoding="utf-8")
+    before = sorted(tmp_path.iterdir())
+    assert report(good, bad, "-o", tmp_path / "cohort.html") == 2
+    told = capsys.readouterr()
+    assert "bad.seg.nrrd: not an image" in told.err and told.err.count("\n") == 1 and not told.out
+    assert sorted(tmp_path.iterdir()) == before
+
+
 def test_sides_are_paired_by_subject_and_scan(tmp_path):
     people = [("a", "left", "1"), ("a", "right", "1"), ("b", "left", "1"), ("b", "right", "2"), ("c", "right", "1")]
     found = paired(entries(tmp_path, people), "side", ("left", "right"))
@@ -166,6 +177,8 @@ def test_subjects_table(tmp_path):
     path = tmp_path / "s.csv"
     path.write_text("file,subject,side,scan\nresults/x.seg.nrrd,7,L,1\n", encoding="utf-8")
     assert read_subjects(path) == {"x.seg.nrrd": {"subject": "7", "side": "left", "scan": "1"}}
+    path.write_text("file;subject;side\nx.seg.nrrd;7;right\n", encoding="utf-8")
+    assert read_subjects(path)["x.seg.nrrd"]["side"] == "right", "as spreadsheets write it where the comma is decimal"
     path.write_text("file,side\nx,left\n", encoding="utf-8")
     with pytest.raises(InputError, match="'subject' is missing"):
         read_subjects(path)

@@ -77,8 +77,11 @@ def read_record(result: str | Path) -> dict[str, Any]:
 
 def is_record(summary: Any) -> bool:
     """Whether JSON is a propagation's summary, and not something else of that name."""
-    muscles = summary.get("muscles") if isinstance(summary, dict) else None
-    return isinstance(muscles, list) and all(isinstance(m, dict) and "name" in m for m in muscles)
+    if not isinstance(summary, dict) or not isinstance(summary.get("muscles"), list):
+        return False
+    named = all(isinstance(m, dict) and isinstance(m.get("name"), str) for m in summary["muscles"])
+    parts = {"provenance": dict, "confidence": list, "axis": int}
+    return named and all(isinstance(summary.get(key, kind()), kind) for key, kind in parts.items())
 
 
 def with_tags(segmentation: Segmentation, record: Mapping[str, Any]) -> Segmentation:
@@ -108,7 +111,13 @@ def known_of(segment: Segment, places: Places, source: str, drawn: Annotations |
         muscle = next((m for m in drawn.muscles if m.name == segment.name), None)
         return known if muscle is None else replace(known, drawn=_sorted(muscle.drawn), absent=_sorted(muscle.absent))
     tag = tagged_slices(segment, source)
-    return known if tag is None else replace(known, drawn=_sorted(tag[1]), absent=_sorted(tag[2]))
+    if tag is None:
+        return known
+    known = replace(known, drawn=_sorted(tag[1]), absent=_sorted(tag[2]))
+    if outside := [t for t in (*known.drawn, *known.absent) if not 0 <= t < len(places.index)]:
+        said = f"names slice {outside[0]}, but there are {len(places.index)}"
+        raise InputError(f"{source}, segment '{segment.name}': the tag {SLICES_TAG} {said}")
+    return known
 
 
 def recorded_positions(segmentation: Segmentation, places: Places) -> tuple[np.ndarray | None, bool]:
@@ -128,9 +137,26 @@ def _provenance_of(segment: Segment, source: str) -> dict[str, Any] | None:
     if not value:
         return None
     try:
-        return dict(json.loads(value))
-    except (ValueError, TypeError) as fault:
-        raise InputError(f"{source}, segment '{segment.name}': the tag {PROVENANCE_TAG} is damaged") from fault
+        record = json.loads(value)
+    except ValueError:
+        record = None
+    if not _is_sound(record):
+        raise InputError(f"{source}, segment '{segment.name}': the tag {PROVENANCE_TAG} is damaged")
+    return record
+
+
+def _is_sound(record: Any) -> bool:
+    """Whether all that is looked at is of the right kind; what else there is, is only shown."""
+    outcome = record.get("muscle", {}) if isinstance(record, dict) else None
+    if not isinstance(outcome, dict):
+        return False
+    figures = [outcome.get("estimate"), outcome.get("fill_estimate")]
+    for key in PER_SLICE:
+        values = record.get(key)
+        if values is not None and not isinstance(values, list):
+            return False
+        figures += values or []
+    return all(value is None or isinstance(value, int | float) for value in figures)
 
 
 def _tags(record: Mapping[str, Any], index: int) -> dict[str, str]:
