@@ -8,14 +8,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
 
+_FILES = "annotations assemble convlstm convolution losses network outcome propagation training"
 METHOD = (
-    "MusclePropLib/core",
-    "Resources",
-    ":!MusclePropLib/core/benchmark",
-    ":!MusclePropLib/core/rivals",
-    ":!MusclePropLib/core/phantom",
-    ":!MusclePropLib/core/cohort",
-    ":!MusclePropLib/core/measurements",
+    "MusclePropLib/core/guided",
+    "MusclePropLib/core/priors",
+    *(f"MusclePropLib/core/{name}.py" for name in _FILES.split()),
+    "Resources/Weights/guided.safetensors",
 )
 """Git paths of what MuscleProp's own figures depend on."""
 

@@ -34,7 +34,7 @@ def leads(results: Results) -> str:
         ours, theirs = (with_bounds(over_cases(v), ".3f") for v in (dice, rival.values))
         by = with_bounds(lead(dice, rival.values), "+.3f")
         lines.append([*place, ours, f"{theirs} {rival.method}", by, shape, volume])
-    header = ["cases", "layout", "slices", "number", "Dice", "best rival's", "lead", "HD95 mm", "volume error %"]
+    header = ["kind", "layout", "slices", "cases", "Dice", "best rival's", "lead", "HD95 mm", "volume error %"]
     words = """Means over the cases with bootstrap 95 % intervals over cases and seeds; the lead is paired, case by
 case. The best rival is the single one with the best mean at that place; for HD95 and for the size of the muscle's
 volume error it is sought anew, and its figure stands after "against"."""
@@ -69,7 +69,7 @@ def twice_as_many(results: Results) -> str:
             mine, theirs = over_cases(ours), over_cases(rival.values)
             cells = [with_bounds(mine, ".3f"), f"{with_bounds(theirs, '.3f')} {rival.method}"]
             lines.append([kind, str(count), *cells, with_bounds(lead(ours, rival.values), "+.3f")])
-    header = ["cases", "n", "Dice with n", "best rival's with 2n", "difference"]
+    header = ["kind", "n", "Dice with n", "best rival's with 2n", "difference"]
     words = "Layout equal. Only quick rivals were measured at 6, 10 and 18 slices."
     return section("Half as many slices as the best rival", words, header, lines)
 
@@ -148,22 +148,22 @@ def extrapolation(results: Results) -> str:
             by = with_bounds(lead(ours, rival.values), "+.3f")
             lines.append([kind, shown(layout), str(count), mine, f"{theirs} {rival.method}", by])
     words = "Dice over the slices before the first and after the last drawn slice of each muscle."
-    header = ["cases", "layout", "slices", "Dice beyond", "best rival's", "lead"]
+    header = ["kind", "layout", "slices", "Dice beyond", "best rival's", "lead"]
     return section("Beyond the drawn slices", words, header, lines)
 
 
 def left_out(results: Results) -> str:
     """What incomplete annotation costs, with negative evidence and without."""
     lines = []
-    for kind in results.kinds():
-        for layout in ("incomplete", "half"):
-            for count in results.counts(kind, layout):
-                complete, thinned = _pair(results, kind, layout, count, OURS)
-                cost = lead(thinned, complete)
-                cells = [with_bounds(over_cases(v), ".3f") for v in (complete, thinned)]
-                without = with_bounds(lead(*reversed(_pair(results, kind, layout, count, ALONE))), "+.3f")
-                lines.append([kind, layout, str(count), *cells, with_bounds(cost, "+.3f"), without])
-    header = ["cases", "layout", "slices", "Dice, complete", "Dice, muscles left out", "difference", "the same alone"]
+    for kind, layout, count in _places(results):
+        if layout not in ("incomplete", "half"):
+            continue
+        complete, thinned = _pair(results, kind, layout, count, OURS)
+        cells = [with_bounds(over_cases(values), ".3f") for values in (complete, thinned)]
+        cost = with_bounds(lead(thinned, complete), "+.3f")
+        without = with_bounds(lead(*reversed(_pair(results, kind, layout, count, ALONE))), "+.3f")
+        lines.append([kind, layout, str(count), *cells, cost, without])
+    header = ["kind", "layout", "slices", "Dice, complete", "Dice, muscles left out", "difference", "the same alone"]
     words = """The same places are drawn completely (layout equal) and with muscles left out; on what is left out the
 other muscles are the only evidence. The last column is the difference when each muscle is propagated by itself, without
 negative evidence."""
@@ -184,7 +184,7 @@ def negatives(results: Results) -> str:
         if shared:
             cells = [with_bounds(over_cases(v), ".3f") for v in (shared, alone)]
             lines.append([kind, shown(layout), str(count), *cells, with_bounds(lead(alone, shared), "+.3f")])
-    header = ["cases", "layout", "slices", "Dice", "each muscle by itself", "difference"]
+    header = ["kind", "layout", "slices", "Dice", "each muscle by itself", "difference"]
     words = "Cases with several muscles. By itself, a muscle knows nothing of where the others were drawn."
     return section("Without negative evidence", words, header, lines)
 
@@ -237,10 +237,12 @@ def _mean_seconds(found: list[float]) -> str:
 
 
 def _places(results: Results) -> Iterator[tuple[str, str, int]]:
+    """(kind, layout, number of slices) that MuscleProp was measured at; ALL only where several kinds were."""
     for kind in results.kinds():
         for layout in LAYOUTS:
             for count in results.counts(kind, layout):
-                yield kind, layout, count
+                if kind != ALL or len({row["kind"] for row in results.at(kind, layout, count)}) > 1:
+                    yield kind, layout, count
 
 
 SECTIONS: tuple[Callable[[Results], str], ...] = (
