@@ -24,8 +24,8 @@ PANELS = (
 )
 MOST_CASES = 6
 # Okabe and Ito's colours, told apart by the colour-blind; MuscleProp's own lines are black and thicker.
-COLORS = ("#E69F00", "#56B4E9", "#009E73", "#D55E00", "#0072B2", "#CC79A7", "#999999", "#8C6D31", "#661100")
-MARKERS = "osD^vPX<>"
+COLORS = ("#E69F00", "#56B4E9", "#009E73", "#D55E00", "#0072B2", "#CC79A7", "#999999", "#8C6D31", "#661100", "#332288")
+MARKERS = "osD^vPX<>h"
 LINES = {"muscleprop-priors": "--", "muscleprop-scratch": ":", "muscleprop-no-negatives": "-."}
 
 
