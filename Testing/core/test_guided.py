@@ -3,13 +3,15 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from MusclePropLib.core.annotations import Annotations, MuscleAnnotation
 from MusclePropLib.core.assemble import Placed, assemble
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.guided import bundled
 from MusclePropLib.core.guided.augment import augmented, read_backwards
-from MusclePropLib.core.guided.balance import balanced
+from MusclePropLib.core.guided.balance import LARGEST_SHIFT, balanced, level_of
 from MusclePropLib.core.guided.choice import Overlap, Trust, trust
 from MusclePropLib.core.guided.copies import lesson_from_copies
 from MusclePropLib.core.guided.correct import gap_clips
@@ -220,6 +222,17 @@ def test_neighbours_that_claim_the_same_room_both_keep_their_area():
     for label in (1, 2):
         assert (plain == label).sum() < 0.9 * wanted
         assert (fair == label).sum() == pytest.approx(wanted, rel=0.03)
+
+
+@given(
+    values=st.lists(st.floats(-9, 9, width=32) | st.sampled_from([-1e3, 0, 3, 1e3]), min_size=2, max_size=60),
+    share=st.floats(0, 1),
+)
+def test_the_offset_that_gives_a_muscle_its_area_is_that_of_a_full_sort(values, share):
+    lead = np.array(values, np.float32)
+    count = int(np.clip(round(share * len(lead)), 1, len(lead)))
+    expected = np.clip(np.sort(lead)[::-1][count - 1], -LARGEST_SHIFT, LARGEST_SHIFT)
+    assert level_of(lead, count) == expected
 
 
 def test_a_candidate_that_loses_the_muscle_is_not_chosen():

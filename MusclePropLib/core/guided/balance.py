@@ -83,11 +83,11 @@ def _shifts(fields: np.ndarray, wanted: Sequence[float], free: Sequence[int]) ->
         for index in free:
             rivals = [fields[j] + shifts.get(j, 0.0) for j in range(len(fields)) if j != index]
             lead = fields[index] - np.maximum(np.max(rivals, axis=0), 0)
-            shifts[index] = -_level(lead, int(np.clip(round(wanted[index]), 1, lead.size - 1)))
+            shifts[index] = -level_of(lead, int(np.clip(round(wanted[index]), 1, lead.size - 1)))
     return shifts
 
 
-def _level(lead: np.ndarray, count: int) -> float:
+def level_of(lead: np.ndarray, count: int) -> float:
     """The `count`-th largest value of `lead`, within +-LARGEST_SHIFT; only what lies between needs to be sorted."""
     close = lead[np.abs(lead) < LARGEST_SHIFT]
     rank = count - np.count_nonzero(lead >= LARGEST_SHIFT)
