@@ -17,6 +17,7 @@ class AdvancedSection:
         self.update()
 
     def update(self) -> None:
-        """Enable the file selector if weights come from a file."""
+        """Show the file selector if weights come from a file."""
         choices = self._work.choices
-        self._ui.weightsFileEdit.enabled = choices is not None and choices.weights is Weights.FILE
+        for widget in (self._ui.weightsFileLabel, self._ui.weightsFileEdit):
+            widget.visible = choices is not None and choices.weights is Weights.FILE

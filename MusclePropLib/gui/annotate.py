@@ -104,8 +104,10 @@ class AnnotateSection:
 
     def _show(self, content: StripContent) -> None:
         self.strip.show_content(content)
+        self.strip.visible = bool(content.rows)
         counts = {name: len(row.drawn) for name, row in zip(content.names, content.rows, strict=True)}
         self._ui.stripLabel.text = words.strip_text(content.current, content.slices, counts)
+        self._ui.stripLabel.visible = bool(self._ui.stripLabel.text)
 
     def _set_up_editor(self) -> None:
         editor = self._ui.segmentEditor

@@ -37,7 +37,7 @@ class ResultSection:
 
     def _text(self) -> str:
         summary = self._work.session.summary or {}
-        return "<br>".join(words.outcome_text(muscle) for muscle in summary.get("muscles", []))
+        return "".join(words.outcome_text(muscle) for muscle in summary.get("muscles", []))
 
     def _update_next(self, slice_index: int | None) -> None:
         button = self._ui.nextSliceButton

@@ -44,7 +44,7 @@ def outcome_text(muscle: Mapping[str, Any]) -> str:
     else:
         text = _("about {estimate:.2f} Dice on your own slices; interpolation alone would give {fill:.2f}")
         text = text.format(estimate=estimate, fill=fill)
-    return f"<b>{head}</b><br>{text}"
+    return f'<p style="margin-top: 0; margin-bottom: 4px"><b>{head}</b><br>{text}</p>'
 
 
 def strip_text(current: int | None, slices: int, drawn: Mapping[str, int]) -> str:

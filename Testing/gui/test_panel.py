@@ -208,7 +208,7 @@ def test_settings_reach_the_worker(drawn, tmp_path):
     drawn.settle()
     assert (drawn.parameters.device, drawn.parameters.method) == (Device.CPU, Method.INTERPOLATION)
     assert drawn.parameters.axis is Axis.K and drawn.parameters.fixed_axis == 0
-    assert not drawn.ui.weightsFileEdit.enabled
+    assert not shown(drawn, "weightsFileEdit")
     assert drawn.parameters.settings() == {
         "device": "cpu",
         "time_limit": 42.0,
@@ -217,7 +217,7 @@ def test_settings_reach_the_worker(drawn, tmp_path):
     }
     drawn.parameters.weights = Weights.FILE
     drawn.settle()
-    assert drawn.ui.weightsFileEdit.enabled
+    assert shown(drawn, "weightsFileEdit")
     with pytest.raises(InputError, match="no such file of weights"):
         drawn.work.propagate()
     weights = tmp_path / "mine.safetensors"
