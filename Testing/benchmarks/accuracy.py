@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from MusclePropLib.core.benchmark.calibration import calibration, draw_calibration
 from MusclePropLib.core.benchmark.layouts import LAYOUTS, shown
+from MusclePropLib.core.benchmark.overview import costs, means
 from MusclePropLib.core.benchmark.plan import Plan
 from MusclePropLib.core.benchmark.plot import draw
 from MusclePropLib.core.benchmark.problems import SimulatedCase, load_problem
@@ -26,7 +27,7 @@ from MusclePropLib.core.benchmark.report import every_case, what_did_not_run
 from MusclePropLib.core.benchmark.results import Results
 from MusclePropLib.core.benchmark.run import environment, run_benchmark
 from MusclePropLib.core.benchmark.store import Store, read_rows
-from MusclePropLib.core.benchmark.targets import SECTIONS, costs, means
+from MusclePropLib.core.benchmark.targets import SECTIONS
 from MusclePropLib.core.cohort.cases import find_cases
 from MusclePropLib.core.files import replacing
 from MusclePropLib.core.rivals import RIVALS

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from MusclePropLib.core.benchmark.calibration import calibration, draw_calibration, points_of
+from MusclePropLib.core.benchmark.overview import costs, means
 from MusclePropLib.core.benchmark.results import ALL, OURS, Results
 from MusclePropLib.core.benchmark.statistics import differences, over_cases, per_draw
-from MusclePropLib.core.benchmark.targets import SECTIONS, calf_volumes, costs, leads, left_out, means, twice_as_many
+from MusclePropLib.core.benchmark.targets import SECTIONS, calf_volumes, leads, left_out, twice_as_many
 
 
 def row(method, dice, case="a", *, kind="calves", layout="equal", slices=3, seed=0, status="done", **scores):

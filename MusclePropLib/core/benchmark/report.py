@@ -111,6 +111,11 @@ def table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(cells) + " |" for cells in (header, rule, *lines))
 
 
+def section(title: str, words: str, header: list[str], lines: list[list[str]]) -> str:
+    """A heading, what the table shows, and the table."""
+    return f"## {title}\n\n{words}\n\n{table(header, lines) if lines else 'Not measured yet.'}"
+
+
 def distinct(rows: Iterable[Row], fact: str) -> list[Any]:
     """The values of a fact, in the order of the rows."""
     return list(dict.fromkeys(row[fact] for row in rows))
