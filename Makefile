@@ -6,6 +6,7 @@ PIP_EXTRA ?=
 DEMO ?= demo
 
 VENV := .venv
+LABELPROP := .venv-labelprop
 ifeq ($(OS),Windows_NT)
 BIN := $(VENV)/Scripts
 else
@@ -17,7 +18,7 @@ REQUIREMENTS := pyproject.toml Testing/constraints.txt
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint bench bench-accuracy bench-speed clean
+.PHONY: help demo test lint bench bench-accuracy bench-speed bench-labelprop clean
 
 help:
 	@echo "make demo            simulate a calf, draw a few slices, propagate, compare: a table and $(DEMO)/montage.png"
@@ -26,7 +27,8 @@ help:
 	@echo "make bench           measure accuracy, speed and memory; results go to Testing/benchmarks"
 	@echo "make bench-accuracy  accuracy alone"
 	@echo "make bench-speed     speed and memory alone"
-	@echo "make clean           delete $(VENV)"
+	@echo "make bench-labelprop install LabelProp, a rival, into $(LABELPROP), so that bench-accuracy measures it, too"
+	@echo "make clean           delete $(VENV) and $(LABELPROP)"
 
 demo: $(VENV)/.demo
 	@$(BIN)/muscleprop demo -o $(DEMO)
@@ -44,6 +46,13 @@ bench-accuracy: $(VENV)/.test
 
 bench-speed: $(VENV)/.test
 	@$(PY) Testing/benchmarks/speed.py
+	@$(PY) Testing/benchmarks/network_speed.py
+
+bench-labelprop: $(LABELPROP)/.ready
+
+$(LABELPROP)/.ready: Testing/benchmarks/labelprop_env.sh
+	@PYTHON="$(PYTHON)" sh $<
+	@touch $@
 
 $(VENV)/.demo: $(REQUIREMENTS) | $(PY)
 	@echo "Installing MuscleProp into $(VENV), a few minutes the first time"
@@ -52,7 +61,7 @@ $(VENV)/.demo: $(REQUIREMENTS) | $(PY)
 
 $(VENV)/.test: $(REQUIREMENTS) | $(PY)
 	@echo "Installing MuscleProp and what its tests need into $(VENV), a few minutes the first time"
-	@$(PIP) --editable '.[benchmark,test]'
+	@$(PIP) --editable '.[test]'
 	@touch $@
 
 $(PY):
@@ -60,4 +69,4 @@ $(PY):
 	@$(PYTHON) -m venv $(VENV)
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(LABELPROP)

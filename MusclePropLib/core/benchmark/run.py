@@ -54,7 +54,7 @@ def run_benchmark(
 
 def environment() -> dict[str, object]:
     """What the figures depend on besides the data."""
-    packages = ("numpy", "scipy", "opencv-python-headless", "scikit-image", "torch", "itk", "slicer-core")
+    packages = ("numpy", "scipy", "opencv-python-headless", "scikit-image", "torch", "slicer-core")
     found = {}
     for package in packages:
         try:
