@@ -286,3 +286,72 @@ def test_a_worker_that_had_to_be_killed_is_replaced(drive, monkeypatch):
     driver.until_done()
     driver.until(lambda: driver.session.poll() or len(driver.pids) == 2, "a new worker")
     driver.until(lambda: not running(driver.pids[0]), "the end of the old one")
+
+
+@pytest.fixture
+def slow_writing(monkeypatch):
+    """A job is written a slice at a time, one at each poll."""
+    from MusclePropLib.core import steps
+    from MusclePropLib.gui import session
+
+    monkeypatch.setattr(steps, "CHUNK_BYTES", 1)
+    monkeypatch.setattr(session, "WRITE_SECONDS", 0.0)
+
+
+def test_job_is_written_bit_by_bit(drawn, slow_writing):
+    driver = drawn
+    driver.click("propagateButton")
+    assert driver.session.busy and driver.ui.propagateButton.text == "Cancel"
+    folder = driver.session.job.job.folder
+    driver.until(lambda: (folder / "image.npy").exists(), "the first slice")
+    assert not (folder / "job.json").exists()
+    driver.until_done()
+    assert driver.session.summary is not None, driver.session.failure
+
+
+def test_cancel_while_the_job_is_written(drawn, slow_writing):
+    driver = drawn
+    driver.click("propagateButton")
+    folder = driver.session.job.job.folder
+    driver.click("propagateButton")
+    assert not driver.session.busy and not folder.exists()
+    assert driver.ui.propagateButton.text == "Propagate"
+    driver.click("propagateButton")
+    driver.until_done()
+    assert driver.session.summary is not None, driver.session.failure
+
+
+def test_stop_while_the_job_is_written_still_gives_a_result(drive, slow_writing):
+    driver = drive(name="slow")
+    driver.click("createSegmentsButton")
+    driver.draw({"GM": (4, 15)})
+    driver.click("propagateButton")
+    driver.click("stopButton")
+    driver.until_done()
+    assert driver.session.summary["how"] == "stopped"
+
+
+def test_volume_deleted_while_the_job_is_written(drawn, slow_writing):
+    import slicer
+
+    driver = drawn
+    driver.click("propagateButton")
+    folder = driver.session.job.job.folder
+    slicer.mrmlScene.RemoveNode(driver.volume)
+    driver.until_done()
+    assert not folder.exists() and driver.session.preview_node_id is None
+    driver.settle()
+
+
+def test_a_full_disk_is_told(drawn, monkeypatch):
+    from MusclePropLib.gui import session
+
+    def full(self, seconds):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(session.JobWriter, "step", full)
+    drawn.click("propagateButton")
+    drawn.until_done()
+    drawn.qt_events()
+    assert "No space left" in drawn.ui.progressLabel.text
+    assert drawn.ui.propagateButton.enabled

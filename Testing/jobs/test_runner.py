@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from stand_ins import SHAPE
 
-from MusclePropLib.jobs.job import Job
+from MusclePropLib.core import steps
+from MusclePropLib.jobs import runner as runner_module
+from MusclePropLib.jobs.job import Job, write_result
 from MusclePropLib.jobs.protocol import Event, encode, failed
 from MusclePropLib.jobs.runner import CANCEL_GRACE, Runner, run_to_end
 
@@ -195,3 +198,39 @@ def test_exactly_one_final_event(output, actions):
         events += runner.poll()
     assert sum(e.final for e in events) == 1
     assert not runner.busy
+
+
+@pytest.fixture
+def whole(channel, tmp_path, monkeypatch):
+    """A runner whose worker has just sent a good result, of which one slice is looked through at a poll."""
+    monkeypatch.setattr(steps, "CHUNK_BYTES", 1)
+    monkeypatch.setattr(runner_module, "CHECK_SECONDS", 0.0)
+    write_result(tmp_path, np.zeros(SHAPE, np.uint8), {"a": 1})
+    runner = Runner(channel)
+    runner.submit(job(folder=tmp_path))
+    channel.output = READY + Event("result", "a", {"labels": "result.npy", "summary": {"a": 1}}).line()
+    return runner
+
+
+def names(runner, polls):
+    return [e.name for _ in range(polls) for e in runner.poll()]
+
+
+def test_a_result_is_looked_through_bit_by_bit(whole):
+    assert names(whole, SHAPE[0]) == ["ready"]
+    assert whole.busy
+    assert names(whole, 1) == ["result"]
+    assert not whole.busy
+
+
+def test_a_worker_that_dies_after_its_result_has_done_its_duty(whole, channel):
+    assert names(whole, 1) == ["ready"]
+    channel.lives = False
+    assert names(whole, SHAPE[0]) == ["result"]
+
+
+def test_a_cancel_does_not_wait_for_the_look(whole, channel):
+    assert names(whole, 1) == ["ready"]
+    whole.cancel()
+    assert names(whole, 2) == ["cancelled"]
+    assert not channel.killed
