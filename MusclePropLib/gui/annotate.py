@@ -75,6 +75,7 @@ class AnnotateSection:
             node = slicer.mrmlScene.AddNode(node)
         if self._ui.segmentEditor.mrmlSegmentEditorNode() is not node:
             self._ui.segmentEditor.setMRMLSegmentEditorNode(node)
+        self._ui.segmentEditor.updateWidgetFromMRML()  # it looks away while a scene is closed or loaded
 
     def update(self) -> None:
         """Bring editor, strip and buttons up to date."""
