@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import platform
 from dataclasses import asdict
 from datetime import datetime
 
 import numpy as np
+import torch
 
 from MusclePropLib import __version__
 from MusclePropLib.core.guided.muscle import MuscleWork
@@ -35,10 +37,12 @@ def result_of(run: Run) -> Propagation:
 
 
 def _provenance(run: Run) -> dict:
-    """Version, date, weights' checksum and settings; of a tracked sweep also where its frames lie (slices,) in mm."""
+    """Versions, date, weights' checksum and settings; of a tracked sweep also where its frames lie (slices,) in mm."""
     tracked = run.volume.positions is not None
     return {
         "version": __version__,
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
         "date": datetime.now().astimezone().isoformat(timespec="seconds"),
         "weights": NO_WEIGHTS if run.settings.method == "interpolation" else run.warm.checksum,
         "settings": asdict(run.settings),

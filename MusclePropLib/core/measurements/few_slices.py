@@ -25,9 +25,13 @@ def spline_ml(slices: np.ndarray, areas_mm2: np.ndarray, stack: Stack) -> float 
 
 
 def cones_ml(slices: np.ndarray, areas_mm2: np.ndarray, stack: Stack) -> float | None:
-    """The same by truncated cones between neighbouring slices: h / 3 (A + B + sqrt(A B)); None with fewer than two."""
+    """The same by truncated cones between neighbouring slices: h / 3 (A + B + sqrt(A B)); None with fewer than two.
+
+    The outer halves of the first and last slice count as prisms, so that all volumes are of the same range.
+    """
     if len(slices) < 2:
         return None
     first, second = areas_mm2[:-1], areas_mm2[1:]
     heights = np.diff(stack.positions[slices]) * np.sign(stack.positions[-1] - stack.positions[0])
-    return float((heights / 3.0) @ (first + second + np.sqrt(first * second))) / 1000.0
+    ends = areas_mm2[[0, -1]] @ np.abs(stack.thickness[slices[[0, -1]]]) / 2.0
+    return float((heights / 3.0) @ (first + second + np.sqrt(first * second)) + ends) / 1000.0
