@@ -144,7 +144,8 @@ class MusclePropTest(ScriptedLoadableModuleTest):
         """What the button Reload and Test calls."""
         folder = Path(__file__).parent / "Testing" / "Python"
         if not folder.is_dir():
-            self.skipTest(f"no self-tests in {folder}")
+            print(f"MuscleProp: no self-tests in {folder}; they come with the source tree")
+            return
         suite = unittest.defaultTestLoader.discover(str(folder), "*Test.py", str(folder))
         result = unittest.TextTestRunner(verbosity=2).run(suite)
         self.assertTrue(result.wasSuccessful(), f"{len(result.errors) + len(result.failures)} self-tests failed")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 import tempfile
 import unittest
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import qt
@@ -115,6 +117,23 @@ class PanelTest(SelfTestCase):
         panel.ui.propagateButton.click()
         self.until(lambda: not panel.session.busy, "the end")
         self.assertIn("ended unexpectedly", panel.ui.progressLabel.text)
+
+    @unittest.skipUnless(importlib.util.find_spec("matplotlib"), "matplotlib, which draws the page, is not installed")
+    def test_report_is_written_in_the_background(self):
+        from MusclePropLib.gui import report
+
+        panel = self.drawn_panel()
+        with tempfile.TemporaryDirectory() as folder:
+            page = Path(folder) / "leg.html"
+            with (
+                mock.patch.object(report, "ask_where", lambda _name: page),
+                mock.patch.object(report, "show_page") as shown,
+            ):
+                panel.ui.reportButton.click()
+                self.until(lambda: not panel.report.busy, "the report")
+            shown.assert_called_once_with(page)
+            self.assertIn("GM", page.read_text(encoding="utf-8"))
+        self.assertIn("leg.html", panel.ui.reportLabel.text)
 
     def test_closing_scene_and_panel_leave_nothing(self):
         panel = self.drawn_panel("slow")
