@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the page, or a folder of pages and the page over all that links to them; nothing if one cannot be made."""
     _check(args)
-    subjects = {} if args.subjects is None else read_subjects(args.subjects)
+    subjects = {} if args.subjects is None else _subjects_of(args.results, args.subjects)
     images = args.image or [find_image(result) for result in args.results]
     if len(args.results) == 1:
         _, page = _page(args.results[0], images[0], "")
@@ -61,6 +61,17 @@ def run(args: argparse.Namespace) -> int:
         write_text(path, page)
         print(path)
     return 0
+
+
+def _subjects_of(results: Sequence[Path], path: Path) -> dict[str, dict[str, str]]:
+    """`read_subjects`; InputError if it names none of the results, a word on those that it does not name."""
+    subjects = read_subjects(path)
+    missing = [result.name for result in results if result.name not in subjects]
+    if len(missing) == len(results):
+        raise InputError(f"{path}: names none of the results ({missing[0]} ...) in its column 'file'")
+    if missing:
+        print(f"muscleprop: {path}: does not name {', '.join(missing)}", file=sys.stderr)
+    return subjects
 
 
 def read_subjects(path: Path) -> dict[str, dict[str, str]]:

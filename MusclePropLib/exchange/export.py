@@ -73,6 +73,8 @@ def _write_surfaces(path: Path, kind: str, segmentation: Segmentation, volume: V
     meshes = {}
     for segment in segments:
         name = f"{path.name[: -len(kind)]}-{_file_name(segment.name)}{kind}" if len(segments) > 1 else path.name
+        if path.with_name(name) in meshes:  # names that differ only in what no file name may hold
+            name = f"{len(meshes) + 1}-{name}"
         try:
             meshes[path.with_name(name)] = surface(placed.labels(segment), segment.value, placed.stack)
         except ValueError as fault:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Sequence
+from html import escape
 
 import numpy as np
 from matplotlib import rc_context
@@ -19,6 +20,7 @@ INK = "#010203"
 
 SETTINGS = {
     "svg.fonttype": "none",
+    "text.parse_math": False,  # a muscle's name is no formula, whatever is in it
     "font.family": "sans-serif",
     "font.size": 10,
     "text.color": INK,
@@ -98,9 +100,9 @@ def _svg(figure: Figure, label: str) -> str:
     figure.savefig(text, format="svg", metadata={"Date": None})
     svg = text.getvalue()[text.getvalue().index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.S)
-    svg = re.sub(
-        r'<svg [^>]*?viewBox="([^"]*)"[^>]*>', rf'<svg viewBox="\1" role="img" aria-label="{label}">', svg, count=1
-    )
+    head = r'<svg [^>]*?viewBox="([^"]*)"[^>]*>'
+    said = escape(label)
+    svg = re.sub(head, lambda m: f'<svg viewBox="{m[1]}" role="img" aria-label="{said}">', svg, count=1)
     return svg.replace(INK, "currentColor")
 
 

@@ -16,6 +16,7 @@ from MusclePropLib.core.propagated import PROVENANCE_TAG
 from MusclePropLib.core.segmentation import (
     Segment,
     Segmentation,
+    read_segmentation,
     segmentation_from_labels,
     write_segmentation,
 )
@@ -117,6 +118,15 @@ def test_one_surface_per_muscle(result, tmp_path):
     pytest.importorskip("vtk")
     assert export(result[2], "-o", tmp_path / "leg.stl") == 0
     assert sorted(p.name for p in tmp_path.glob("*.stl")) == ["leg-GL.stl", "leg-GM.stl"]
+
+
+def test_names_that_are_one_file_name(result, tmp_path):
+    pytest.importorskip("vtk")
+    given = read_segmentation(result[2])
+    given.segments[0].name, given.segments[1].name = "GM/left", "GM:left"
+    write_segmentation(result[2], given)
+    assert export(result[2], "-o", tmp_path / "leg.stl") == 0
+    assert len(list(tmp_path.glob("*.stl"))) == 2
 
 
 def test_label_map_and_legend_for_dafne(tmp_path):

@@ -2,6 +2,7 @@
 
 import base64
 import re
+from html import escape
 
 import numpy as np
 import pytest
@@ -12,11 +13,13 @@ from MusclePropLib.commands.report import find_image, read_subjects
 from MusclePropLib.core.annotations import SLICES_TAG, MuscleAnnotation, slices_tag
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.geometry import Geometry
+from MusclePropLib.core.measurements.agreement import bland_altman
 from MusclePropLib.core.measurements.files import measure_file
 from MusclePropLib.core.segmentation import Segment, segmentation_from_labels, write_segmentation
 from MusclePropLib.report.cohort import cohort_page
 from MusclePropLib.report.figures import LOW_DICE, ranges
 from MusclePropLib.report.pairs import Entry, paired
+from MusclePropLib.report.plots import bland_altman_plot
 
 
 @pytest.fixture
@@ -185,6 +188,24 @@ def test_subjects_table(tmp_path):
     path.write_text("file,subject,side\nx,1,middle\n", encoding="utf-8")
     with pytest.raises(InputError, match="neither left nor right"):
         read_subjects(path)
+
+
+def test_subjects_of_other_files(tmp_path, no_graphics, capsys):
+    results = [write_result(tmp_path, name)[2] for name in ("a", "b")]
+    path = tmp_path / "s.csv"
+    path.write_text("file,subject\nother.seg.nrrd,7\n", encoding="utf-8")
+    assert report(*results, "-o", tmp_path / "c.html", "--subjects", path) == 2
+    assert "names none of the results" in capsys.readouterr().err and not (tmp_path / "c.html").exists()
+    path.write_text("file,subject\na-muscles.seg.nrrd,7\n", encoding="utf-8")
+    assert report(*results, "-o", tmp_path / "c.html", "--subjects", path) == 0
+    assert "does not name b-muscles.seg.nrrd" in capsys.readouterr().err
+
+
+def test_names_are_neither_markup_nor_formulae_in_plots():
+    found = bland_altman([10, 20, 30], [11, 21, 35])
+    name = '<b>"$\\frac$ GM\\1'
+    svg = bland_altman_plot(found, (1, 0, 0), name)
+    assert f'aria-label="{escape(name)}"' in svg and "<b>" not in svg
 
 
 def test_image_beside_the_result(tmp_path):
