@@ -51,6 +51,7 @@ def slicer_module(app, tmp_path, monkeypatch):
     widget.setup()
     yield widget
     widget.cleanup()
+    widget.panel.session._runner._channel.wait(10)
 
 
 @pytest.mark.parametrize(("file", "name"), [pytest.param(*n, id=n[1]) for n in names()])
