@@ -21,7 +21,7 @@ from MusclePropLib.core.priors.stack import CARRIED, INTERPOLATED, MEAN, MuscleS
 FAIR_DRAFT, POOR_SHARE = 0.7, 0.2
 """Most drafts of real volumes are good; lessons with a poorer one are mostly left out, lest it learns to distrust."""
 
-HABIT_SHARE = 0.5
+HABIT_SHARE, EDGE_SHARE = 0.5, 0.25
 
 DRAFTS = (CARRIED, MEAN, INTERPOLATED)
 DRAFT_SHARES = (0.5, 0.3, 0.2)
@@ -45,7 +45,7 @@ class Lessons(IterableDataset):
 
 def simulated_clip(rng: np.random.Generator) -> Clip | None:
     """One lesson, or None where the random annotation pattern left nothing to learn."""
-    structure = _drawn_by_habit(rng, random_structure(rng))
+    structure = _drawn_by_habit(rng, _cut_off(rng, random_structure(rng)))
     count = len(structure.mask)
     drawn, absent = _annotation_pattern(rng, structure)
     if drawn is None:
@@ -82,6 +82,19 @@ def _drawn_by_habit(rng: np.random.Generator, structure: Structure) -> Structure
         distance = ndimage.distance_transform_edt(inside) - ndimage.distance_transform_edt(~inside)
         mask[t] = cv2.warpAffine(distance.astype(np.float32), matrix, size, borderMode=cv2.BORDER_REPLICATE) > -grow
     return Structure(structure.image, mask, structure.others & ~mask)
+
+
+def _cut_off(rng: np.random.Generator, structure: Structure) -> Structure:
+    """Sometimes the same structure seen by a probe too narrow for it: up to half of its width lies off the image."""
+    if rng.random() > EDGE_SHARE:
+        return structure
+    axis = int(rng.integers(1, 3))
+    held = np.flatnonzero(structure.mask.any(axis=(0, 3 - axis)))
+    first, last = int(held[0]), int(held[-1])
+    lost = int(rng.uniform(0, 0.5) * (last - first))
+    kept = slice(first + lost, None) if rng.random() < 0.5 else slice(0, last + 1 - lost)
+    view = (slice(None), kept) if axis == 1 else (slice(None), slice(None), kept)
+    return Structure(structure.image[view], structure.mask[view], structure.others[(slice(None), *view)])
 
 
 def _annotation_pattern(

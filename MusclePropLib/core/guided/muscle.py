@@ -124,7 +124,7 @@ class MuscleWork:
         elif WALKED in self.candidates and self.plain() and self.fills(WALKED):
             self.chosen = WALKED
         else:
-            self.chosen = NETWORK if NETWORK in self.candidates else CARRIED
+            self.chosen = NETWORK if NETWORK in self.candidates and self.fills(NETWORK) else CARRIED
 
     def errors(self, name: str) -> np.ndarray:
         """Expected 1 - Dice (n,) of a candidate on each place: zero where known."""

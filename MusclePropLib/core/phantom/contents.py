@@ -74,7 +74,8 @@ def bone(rng: np.random.Generator, echo: np.ndarray, distance: np.ndarray) -> np
     bright = rng.uniform(1.5, 4.0) * facing * border(distance, rng.uniform(0.8, 2.5))
     passed = np.cumsum(distance < 0, axis=1, dtype=np.float32)
     passed = blur(passed, 0.3, log_uniform(rng, 0.3, 4.0))  # beams have a width
-    return echo + bright - rng.uniform(2.0, 6.0) * (1 - np.exp(-passed / rng.uniform(2, 15)))
+    depth = log_uniform(rng, 0.2, 12.0)  # mostly dark at once: a shadow that deepens slowly would show where bone ends
+    return echo + bright - rng.uniform(2.0, 6.0) * (1 - np.exp(-passed / depth))
 
 
 def in_air(rng: np.random.Generator, echo: np.ndarray, body: np.ndarray, structures: list[np.ndarray]) -> np.ndarray:

@@ -81,6 +81,6 @@ def with_faults(rng: np.random.Generator, positions: np.ndarray, image: np.ndarr
     image = image * (1 + 0.3 * gain[0]) + gain[1]
     low, high = np.percentile(image[::4, ::2, ::2], [1, 99.5])
     image = np.clip((image - float(low)) / max(float(high - low), 1e-6), 0, 1) ** log_uniform(rng, 0.6, 1.8)
-    if rng.random() < 0.25:
+    if rng.random() < 0.4:
         image = image * field_of_view(rng, slices, size)
     return standardised(image).astype(np.float32)

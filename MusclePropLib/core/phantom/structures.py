@@ -45,7 +45,7 @@ def simulate_structure(rng: np.random.Generator, slices: int = 24, size: int = 9
     at = moving_positions(rng, tube, reach, angle, pixels)
     echo = fill(rng, positions, distance, neighbours, angle, at)
     if echoes := rng.random() < 0.65:
-        echo = bone(rng, echo, distance) if rng.random() < 0.3 else echo
+        echo = bone(rng, echo, distance) if rng.random() < 0.4 else echo
         image = ultrasound(rng, positions, echo, at)
     else:
         if rng.random() < 0.3:
