@@ -18,6 +18,9 @@ from MusclePropLib.core.measurements.muscle import MuscleMeasures
 INK = "#010203"
 """Stands for the page's text colour: no muscle has it."""
 
+MOST_BAND = 2.0
+"""A band that reaches above this, relative to the largest area, is cut off there, or the curves could not be read."""
+
 SETTINGS = {
     "svg.fonttype": "none",
     "text.parse_math": False,  # a muscle's name is no formula, whatever is in it
@@ -49,7 +52,8 @@ def area_plot(muscles: Sequence[MuscleMeasures]) -> str:
             axes.plot(m.positions_mm[drawn], m.areas_mm2[drawn] / 100, "o", color=m.color, markeredgecolor=INK)
         axes.set_xlabel("position along the slices (mm)")
         axes.set_ylabel("cross-sectional area (cm²)")
-        axes.set_ylim(bottom=0)
+        most = max(m.max_area_mm2 for m in muscles) / 100
+        axes.set_ylim(0, min(axes.get_ylim()[1], MOST_BAND * most))
         axes.legend(frameon=False, ncols=max(1, len(muscles)), loc="lower right", bbox_to_anchor=(1, 1))
         return _svg(figure, "cross-sectional areas along the slices")
 
