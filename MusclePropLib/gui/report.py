@@ -68,19 +68,23 @@ class ReportSection:
         self._clear()
 
     def _begin(self) -> None:
-        nodes = self._work.subject.nodes() if self._work.subject else None
-        if nodes is None:
-            raise InputError(_("Choose a volume and a segmentation"))
-        found = segments_now(*nodes, self._work.subject.axis)
-        page = ask_where(nodes[1].GetName())
+        page = ask_where(self._nodes()[1].GetName())
         if page is None:
             return
+        nodes = self._nodes()  # anew: much may have happened behind the dialog
+        found = segments_now(*nodes, self._work.subject.axis)
         pieces = [Piece(segment, voxels.labels == voxels.value, voxels.offset) for segment, voxels in found]
         volume = volume_of(nodes[0], self._work.subject.axis)
         self._page, self._folder = page, Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX))
         self._steps = hand_over(self._folder, volume, pieces)
         self._show(_("Writing the report..."))
         self._timer.start()
+
+    def _nodes(self) -> tuple[slicer.vtkMRMLScalarVolumeNode, slicer.vtkMRMLSegmentationNode]:
+        nodes = self._work.subject.nodes() if self._work.subject else None
+        if nodes is None:
+            raise InputError(_("Choose a volume and a segmentation"))
+        return nodes
 
     def _write(self) -> None:
         try:

@@ -117,3 +117,21 @@ def test_handed_over_is_taken_over(tmp_path):
     np.testing.assert_array_equal(segmentation.mask(0)[1:3, 2:5, 3:7], pieces[0].mask)
     assert segmentation.mask(0).sum() == pieces[0].mask.sum()
     np.testing.assert_array_equal(segmentation.mask(1), pieces[1].mask)
+
+
+def test_what_happens_behind_the_dialog_counts(drawn, shown, monkeypatch, tmp_path):
+    """It has an event loop of its own: a job may end, the expert may draw, nodes may go."""
+    import slicer
+    from PySide6.QtWidgets import QFileDialog
+
+    said = []
+    monkeypatch.setattr(slicer.util, "warningDisplay", lambda text, **_: said.append(text))
+
+    def dialog(*_):
+        slicer.mrmlScene.RemoveNode(drawn.segmentation)
+        return str(tmp_path / "leg.html"), ""
+
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", dialog)
+    drawn.click("reportButton")
+    assert said == ["Choose a volume and a segmentation"]
+    assert not drawn.panel.report.busy and leftovers(tmp_path) == []
