@@ -1,10 +1,11 @@
 """Waiting times of the Slicer module, on the harness of Testing/gui: what the expert feels, measured.
 
-    python Testing/benchmarks/slicer_panel.py [preview|cancel|accept]
+    python Testing/benchmarks/slicer_panel.py [preview|cancel|handover|accept]
 
 preview: from the click on Propagate to the first preview node, with a warm worker, on 140 x 300 x 400 voxels, and the
 longest time that the event loop stood still meanwhile. cancel: fifty times from the click on Cancel, at
-any moment of the computing, to idle, and what processes are left. accept: three muscles into segments on the full
+any moment of the computing, to idle, and what processes are left. handover: the longest step in which the job of a full
+grid is written and its result looked through. accept: three muscles into segments on the full
 reconstruction grid of 1372 x 632 x 2270 voxels.
 """
 
@@ -15,6 +16,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -118,6 +120,38 @@ def cancel() -> None:
     print(f"{CANCELS} cancels: longest {max(times):.2f} s; workers started {len(pids)}, left {len(left)}")
 
 
+def handover() -> None:
+    """The steps that a poll of the panel's timer takes, on an array of the full size."""
+    from MusclePropLib.core.annotations import Annotations, MuscleAnnotation
+    from MusclePropLib.core.geometry import Geometry
+    from MusclePropLib.core.steps import advance
+    from MusclePropLib.core.volumes import Volume
+    from MusclePropLib.gui.session import WRITE_SECONDS
+    from MusclePropLib.jobs.job import JobWriter, check_result, write_result
+    from MusclePropLib.jobs.runner import CHECK_SECONDS
+
+    array = np.zeros(FULL_GRID, np.uint8)
+    array[::7] = 1
+    mask = np.zeros(FULL_GRID[1:], bool)
+    mask[100:300, 100:300] = True
+    drawn = Annotations(FULL_GRID, [MuscleAnnotation("GM", {5: mask})])
+    writer = JobWriter(Volume(array, Geometry.from_spacing(FULL_GRID, (0.1, 0.1, 0.1))), drawn, {})
+    _laps("writing", lambda: writer.step(WRITE_SECONDS))
+    write_result(writer.job.folder, array, {})
+    steps = check_result(writer.job)
+    _laps("looking through the result", lambda: advance(steps, CHECK_SECONDS))
+    writer.abort()
+
+
+def _laps(what: str, step: Callable[[], bool]) -> None:
+    standstill = Standstill()
+    standstill.lap()
+    while not step():
+        standstill.lap()
+    standstill.lap()
+    print(f"{what}: {standstill.total():.1f} s, longest step {standstill.longest()}")
+
+
 def accept() -> None:
     """Three muscles that fill as much of the grid as a calf does."""
     import slicer
@@ -179,5 +213,5 @@ def memory() -> int:
 
 
 if __name__ == "__main__":
-    for what in sys.argv[1:] or ("preview", "cancel", "accept"):
-        {"preview": preview, "cancel": cancel, "accept": accept}[what]()
+    for what in sys.argv[1:] or ("preview", "cancel", "handover", "accept"):
+        {"preview": preview, "cancel": cancel, "handover": handover, "accept": accept}[what]()
