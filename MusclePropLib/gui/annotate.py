@@ -115,7 +115,7 @@ class AnnotateSection:
         self.select_editor_node()
         editor.setMRMLScene(slicer.mrmlScene)
         editor.setMaximumNumberOfUndoStates(UNDO_STATES)
-        editor.setEffectNameOrder(EFFECTS)
+        editor.setEffectNameOrder(list(EFFECTS))
         editor.unorderedEffectsVisible = False
         editor.segmentationNodeSelectorVisible = False
         editor.sourceVolumeNodeSelectorVisible = False
