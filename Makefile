@@ -47,6 +47,9 @@ bench-accuracy: $(VENV)/.test
 bench-speed: $(VENV)/.test
 	@$(PY) Testing/benchmarks/speed.py
 	@$(PY) Testing/benchmarks/network_speed.py
+	@$(PY) Testing/benchmarks/measure_bench.py
+	@$(PY) Testing/benchmarks/slicer_panel.py
+	@$(PY) Testing/benchmarks/full_grid.py
 
 bench-labelprop: $(LABELPROP)/.ready
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -73,7 +74,8 @@ def run(args: argparse.Namespace) -> int:
         print_json({"methods": [vars(row) for row in rows], "propagation": summary})
     say("\n" + table(rows, [m.name for m in annotations.muscles], _volumes(truth)))
     say(f"\nLook at {args.output / 'montage.png'}; open {args.output / 'calf.nrrd'} and {args.output / 'out.seg.nrrd'}")
-    say("in 3D Slicer (drag both into its window).")
+    say("in 3D Slicer (drag both into its window). A page to keep or hand on:")
+    say(f"  {Path(sys.executable).with_name('muscleprop')} report {args.output / 'out.seg.nrrd'} -o report.html")
     return 0
 
 
