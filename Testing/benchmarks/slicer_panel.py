@@ -2,15 +2,16 @@
 
     python Testing/benchmarks/slicer_panel.py [preview|cancel|handover|accept]
 
-preview: from the click on Propagate to the first preview node, with a warm worker, on 140 x 300 x 400 voxels, and the
-longest time that the event loop stood still meanwhile. cancel: fifty times from the click on Cancel, at
-any moment of the computing, to idle, and what processes are left. handover: the longest step in which the job of a full
-grid is written and its result looked through. accept: three muscles into segments on the full
-reconstruction grid of 1372 x 632 x 2270 voxels.
+writes slicer_panel.json beside itself, one sentence each. preview: from the click on Propagate to the first preview
+node, with a warm worker, on 140 x 300 x 400 voxels, and the longest time that the event loop stood still meanwhile.
+cancel: fifty times from the click on Cancel, at any moment of the computing, to idle, and what processes are left.
+handover: the longest step in which the job of a full grid is written and its result looked through. accept: three
+muscles into segments on the full reconstruction grid of 1372 x 632 x 2270 voxels.
 """
 
 from __future__ import annotations
 
+import json
 import resource
 import sys
 import tempfile
@@ -22,6 +23,7 @@ from pathlib import Path
 import numpy as np
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+FILE = Path(__file__).with_name("slicer_panel.json")
 sys.path[:0] = [str(REPOSITORY / p) for p in (".", "Testing", "Testing/gui", "MuscleProp")]
 
 SHAPE = (140, 300, 400)
@@ -68,7 +70,7 @@ def preview() -> None:
             driver.qt_events()
             standstill.lap()
             time.sleep(0.001)
-        print(
+        tell(
             f"first preview after {standstill.total():.2f} s; the click took {click}; "
             f"longest standstill of the event loop after it {standstill.longest()}"
         )
@@ -117,7 +119,7 @@ def cancel() -> None:
     pids = driver.pids
     driver.close()
     left = [pid for pid in pids if running(pid)]
-    print(f"{CANCELS} cancels: longest {max(times):.2f} s; workers started {len(pids)}, left {len(left)}")
+    tell(f"{CANCELS} cancels: longest {max(times):.2f} s; workers started {len(pids)}, left {len(left)}")
 
 
 def handover() -> None:
@@ -149,7 +151,7 @@ def _laps(what: str, step: Callable[[], bool]) -> None:
     while not step():
         standstill.lap()
     standstill.lap()
-    print(f"{what}: {standstill.total():.1f} s, longest step {standstill.longest()}")
+    tell(f"{what}: {standstill.total():.1f} s, longest step {standstill.longest()}")
 
 
 def accept() -> None:
@@ -178,7 +180,7 @@ def accept() -> None:
         accept_result(Subject(volume.GetID(), segmentation.GetID(), 0), ids, labels, {})
     voxels = sum(segmentation.GetBinaryLabelmapInternalRepresentation(i).GetNumberOfPoints() for i in ids)
     seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
-    print(
+    tell(
         f"accept on {FULL_GRID}: {seconds:.1f} s ({cpu:.1f} s of processor time); segments hold {voxels / 1e9:.2f} GB, "
         f"memory rose by at most {(peak.highest - before) / 1e9:.2f} GB"
     )
@@ -212,6 +214,27 @@ def memory() -> int:
         return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
-if __name__ == "__main__":
+told: list[str] = []
+
+
+def tell(sentence: str) -> None:
+    print(sentence, flush=True)
+    told.append(sentence)
+
+
+def main() -> None:
+    """Measure what is asked for, else everything, and keep it beside what was measured before."""
+    sys.path.insert(0, str(Path(__file__).parent))
+    from processes import machine
+
+    kept = json.loads(FILE.read_text(encoding="utf-8")) if FILE.is_file() else {}
     for what in sys.argv[1:] or ("preview", "cancel", "handover", "accept"):
+        told.clear()
         {"preview": preview, "cancel": cancel, "handover": handover, "accept": accept}[what]()
+        command = f"python Testing/benchmarks/slicer_panel.py {what}"
+        kept[what] = {"command": command, "machine": machine(), "told": list(told)}
+        FILE.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -46,13 +46,17 @@ PREVIEW_VOXELS = 24_000_000
 
 @dataclass
 class WarmState:
-    """What a worker keeps between propagations: the pretrained network, and the last volume's tuned networks."""
+    """What a worker keeps between propagations: the pretrained network, and the last volume's tuned networks.
+
+    `correcting` is how many seconds the pretrained network took to correct all muscles.
+    """
 
     weights: str = ""
     network: Network | None = None
     checksum: str = ""
     volume: str = ""
     tuning: Tuning | None = None
+    correcting: float = 0.0
 
 
 class Run:
@@ -99,12 +103,16 @@ class Run:
         _let_go(self.volume.array)
 
     def network(self) -> None:
-        """The network's correction: first as pretrained, then fine-tuned on the drawn slices while there is time."""
+        """The network's correction: first as pretrained, then fine-tuned on the drawn slices while there is time.
+
+        Networks that know the volume from the last round learn the new slices before they correct anything.
+        """
         with self.progress.stage("network", "Loading the network"):
             tuning, steps = self._networks()
-        with self.progress.stage("correct", "Correcting with the network"):
-            cost = self._correct(tuning)
-        reserve = 2 * cost + RESERVE
+        if not tuning.tuned:
+            with self.progress.stage("correct", "Correcting with the network"):
+                self.warm.correcting = self._correct(tuning)
+        reserve = 2 * self.warm.correcting + RESERVE
 
         def go_on() -> bool:
             return self.progress.check() and self.progress.left() > reserve
@@ -115,6 +123,7 @@ class Run:
                 self._within_memory(
                     tuning, lambda: tuning.tune(self.works, copies, steps, self.settings.seed, go_on, self._tell)
                 )
+        if tuning.tuned:
             with self.progress.stage("correct", "Correcting with the fine-tuned network"):
                 self._correct(tuning)
         self.warm.tuning, self.warm.volume = tuning, self._fingerprint
