@@ -20,7 +20,8 @@ METHODS = {
     "mean": "mean of interpolated and carried",
     "walked": "random walk",
     "walked and carried": "mean of random walk and carried",
-    "network": "network",
+    "network": "network, areas from the drawn slices",
+    "network, free in size": "network",
 }
 HEADS = ("Muscle", "Drawn slices", "Absent on", "Method between them", "Expected Dice", "By filling<br>between slices")
 NAMES = {"version": "MuscleProp", "python": "Python", "torch": "PyTorch", "weights": "weights (SHA-256)"}

@@ -18,11 +18,11 @@ LARGEST_SHIFT = 3.0
 CERTAIN = 1e3
 
 
-def balanced(placed: Sequence[Placed], areas: Sequence[np.ndarray | None], annotations: Annotations) -> list[Placed]:
+def balanced(placed: Sequence[Placed], areas: Sequence[np.ndarray], annotations: Annotations) -> list[Placed]:
     """The muscles with one offset per slice added to their logits, so that after the contest each has its area.
 
-    `areas` (n,) in crop pixels of the muscle's own frame, nan where nothing is expected; None leaves a muscle as it
-    is. Each muscle's draft has its area when alone; where two drafts claim the same pixels both would lose.
+    `areas` (n,) in crop pixels of the muscle's own frame, nan where nothing is expected. Each muscle
+    has its area when alone; where two claim the same pixels both would lose.
     """
     if len(placed) < 2:
         return list(placed)
@@ -70,9 +70,9 @@ def _finest(placed: Sequence[Placed]) -> np.ndarray:
     return np.min([part.frame.step for part in placed], axis=0)
 
 
-def _wanted(part: Placed, areas: np.ndarray | None, place: int) -> float:
+def _wanted(part: Placed, areas: np.ndarray, place: int) -> float:
     """The expected area in voxels."""
-    return float("nan") if areas is None else float(areas[place] * np.prod(part.frame.step))
+    return float(areas[place] * np.prod(part.frame.step))
 
 
 def _shifts(fields: np.ndarray, wanted: Sequence[float], free: Sequence[int]) -> dict[int, float]:

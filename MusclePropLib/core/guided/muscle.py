@@ -12,9 +12,9 @@ from MusclePropLib.core.assemble import Placed
 from MusclePropLib.core.guided.choice import Overlap, Trust, best, expected_dice, exponent_of, overlap, trust
 from MusclePropLib.core.guided.hidden import HiddenTask, reach
 from MusclePropLib.core.guided.inputs import draft_logits
-from MusclePropLib.core.priors.stack import BOTH, CARRIED, INTERPOLATED, MEAN, WALKED, MuscleStack
+from MusclePropLib.core.priors.stack import BOTH, CARRIED, WALKED, MuscleStack
 
-NETWORK = "network"
+NETWORK, FREE_NETWORK = "network", "network, free in size"
 LEAST_TRUST = 0.3
 """Beyond the known slices a muscle ends where its expected Dice falls below this."""
 
@@ -80,12 +80,11 @@ class MuscleWork:
             self.score(name)
 
     def fills(self, name: str) -> bool:
-        """Whether a candidate takes about the room that the drawn areas lead to expect; drafts made to fill it do."""
-        if name in (CARRIED, INTERPOLATED, MEAN):
-            return True
+        """Whether a candidate takes about the room that the drawn areas lead to expect."""
         inside = np.isfinite(self.stack.areas)
-        share = self.areas(name)[inside].sum() / max(self.stack.areas[inside].sum(), 1.0)
-        return bool(1 / LARGEST_FACTOR < share < LARGEST_FACTOR)
+        expected = self.stack.areas[inside].sum()
+        found = self.areas(name)[inside].sum()
+        return not expected or bool(expected / LARGEST_FACTOR < found < expected * LARGEST_FACTOR)
 
     def plain(self) -> bool:
         """Whether grey levels alone tell the muscle's inside from its outside on the drawn slices themselves."""
@@ -96,13 +95,17 @@ class MuscleWork:
     def add_network(self, logits: np.ndarray, hidden: Sequence[np.ndarray]) -> None:
         """The network's logits on the stack, and those on the hidden slice of each task.
 
-        The candidate is the mean of draft and correction, two guesses that err differently.
+        The candidates are the mean of draft and correction, two guesses that err differently, as it is and with the
+        expected areas: the grey levels may know better, or not.
         """
         draft = self.draft
-        self.candidates[NETWORK] = (logits + self.candidates[draft]) / 2
+        self.candidates[FREE_NETWORK] = (logits + self.candidates[draft]) / 2
+        self.candidates[NETWORK] = self.stack.filling(self.candidates[FREE_NETWORK])
         for task, field_ in zip(self.tasks, hidden, strict=True):
-            task.fields[NETWORK] = (field_ + task.fields[draft]) / 2
+            task.fields[FREE_NETWORK] = (field_ + task.fields[draft]) / 2
+            task.fields[NETWORK] = task.stack.filling_at(task.place, task.fields[FREE_NETWORK])
         self.score(NETWORK)
+        self.score(FREE_NETWORK)
 
     def score(self, name: str) -> None:
         """Fit the candidate's trust to the hidden slices, if there are any."""
@@ -120,7 +123,8 @@ class MuscleWork:
         if insist_on_network and NETWORK in self.candidates:
             self.chosen = NETWORK
         elif telling:
-            self.chosen = best({name: 1 - self.estimate(name) for name in self.trusts if self.fills(name)})
+            fitting = [name for name in self.trusts if self.fills(name)] or [CARRIED]
+            self.chosen = best({name: 1 - self.estimate(name) for name in fitting})
         elif WALKED in self.candidates and self.plain() and self.fills(WALKED):
             self.chosen = WALKED
         else:
@@ -147,10 +151,6 @@ class MuscleWork:
         if name not in self.trusts:
             return np.ones(len(self.reach), bool)
         return ~self.beyond | (self.errors(name) <= 1 - LEAST_TRUST)
-
-    def expected_areas(self) -> np.ndarray | None:
-        """Areas (n,) in crop pixels that the choice was made to have; None for those that follow the image alone."""
-        return self.stack.areas if self.chosen in (CARRIED, INTERPOLATED, MEAN) else None
 
     def placed(self) -> Placed:
         """The chosen candidate, ready for the label map."""

@@ -130,7 +130,7 @@ class Run:
 
     def labels(self, step: int = 1) -> np.ndarray:
         """The label map of the present choices, of every `step`-th row and column."""
-        areas = [work.expected_areas() for work in self.works]
+        areas = [work.stack.areas for work in self.works]
         placed = balanced([work.placed() for work in self.works], areas, self.annotations)
         return assemble(placed, self.annotations, self.positions, step)
 

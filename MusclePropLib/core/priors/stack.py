@@ -56,7 +56,15 @@ class MuscleStack:
     def add_walk(self) -> None:
         """Add the random walk to the drafts; it takes longer than the others together."""
         self.drafts[WALKED] = appearance.walked(self.images, self.known)
-        self.drafts[BOTH] = (self.drafts[WALKED] + self.drafts[CARRIED]) / 2
+        self.drafts[BOTH] = self.filling((self.drafts[WALKED] + self.drafts[CARRIED]) / 2)
+
+    def filling(self, field: np.ndarray) -> np.ndarray:
+        """A field (n, rows, columns), shifted on every unknown place to enclose the area that is expected there."""
+        return with_areas(field, self.areas, self.known)
+
+    def filling_at(self, place: int, field: np.ndarray) -> np.ndarray:
+        """The same of a field (rows, columns) on one place."""
+        return with_areas(field[None], self.areas[place : place + 1])[0]
 
     def told_apart(self, place: int, distance: np.ndarray) -> float | None:
         """Balanced share of the pixels near a border that grey levels put on the right side of it.
