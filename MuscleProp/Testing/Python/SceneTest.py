@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 import tempfile
+import unittest
 from pathlib import Path
 
 import numpy as np
@@ -87,6 +89,19 @@ class SceneTest(SelfTestCase):
         segmentation.HardenTransform()
         found = slicer.util.arrayFromSegmentBinaryLabelmap(segmentation, "GM", volume) > 0
         np.testing.assert_array_equal(found[5], disc((30, 40), 7))
+
+    @unittest.skipUnless(importlib.util.find_spec("SegmentStatistics"), "needs Slicer's Segment Statistics")
+    def test_volumes_are_those_of_segment_statistics(self):
+        from MusclePropLib.scene.measures import measure_node
+        from SegmentStatistics import SegmentStatisticsLogic
+
+        subject, _, segmentation = self.subject(self.add_volume())
+        self.accept_discs(subject)
+        logic = SegmentStatisticsLogic()
+        logic.getParameterNode().SetParameter("Segmentation", segmentation.GetID())
+        logic.computeStatistics()
+        counted = float(logic.getStatistics()["GM", "LabelmapSegmentStatisticsPlugin.volume_cm3"])
+        self.assertAlmostEqual(measure_node(subject)[0].volume_ml, counted, places=4)
 
     def test_stands_beside_the_volume_in_the_subject_hierarchy(self):
         volume = self.add_volume()
