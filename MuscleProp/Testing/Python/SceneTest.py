@@ -92,8 +92,9 @@ class SceneTest(SelfTestCase):
 
     @unittest.skipUnless(importlib.util.find_spec("SegmentStatistics"), "needs Slicer's Segment Statistics")
     def test_volumes_are_those_of_segment_statistics(self):
-        from MusclePropLib.scene.measures import measure_node
         from SegmentStatistics import SegmentStatisticsLogic
+
+        from MusclePropLib.scene.measures import measure_node
 
         subject, _, segmentation = self.subject(self.add_volume())
         self.accept_discs(subject)
