@@ -37,8 +37,9 @@ def export(
 ) -> list[Path]:
     """Write the segmentation to `path`; returns the files written. Each is whole or not there.
 
-    Label maps other than `.seg.nrrd` come with a legend, NAME.csv, beside them: Dafne reads both and puts the masks in
-    place by the geometry. Surfaces are one file a muscle. `.dcm` refers to the DICOM series that `volume` was read
+    Label maps other than `.seg.nrrd` come with a legend, FILE.csv (such as leg.nii.gz.csv), beside them: Dafne reads
+    both and puts the masks in place by the geometry.
+    Surfaces are one file a muscle. `.dcm` refers to the DICOM series that `volume` was read
     from. `.csv` is the curves of `measured()`.
     """
     kind = ending(path)

@@ -21,6 +21,8 @@ from MusclePropLib.jobs.runner import Runner
 from MusclePropLib.scene.annotations import AnnotationTracker, Subject, propagation_axis
 
 POLL_SECONDS = 0.02
+SOME_FAILED = 1
+"""Exit code of a batch in which some cases failed: its table tells which."""
 PACKAGE_PARENT = Path(__file__).resolve().parents[2]
 
 
@@ -97,10 +99,10 @@ class PropagationLogic:
         inputFolder, outputFolder = Path(inputFolder).resolve(), Path(outputFolder).resolve()
         command = ["-m", "MusclePropLib", "batch", str(inputFolder), "-o", str(outputFolder)]
         for name, value in options.items():
-            command += ["--" + name.replace("_", "-"), str(value)]
+            command += _option(name, value)
         summary = outputFolder / "summary.csv"
         code, said = _run_python(command, onEvent)
-        if code != 0 and not summary.is_file():
+        if code not in (0, SOME_FAILED) or not summary.is_file():
             raise RuntimeError(said or f"the batch ended with exit code {code}")
         with summary.open(newline="", encoding="utf-8") as table:
             return list(csv.DictReader(table))
@@ -134,6 +136,14 @@ class PropagationLogic:
         self._timer.setInterval(round(1000 * POLL_SECONDS))
         self._timer.connect("timeout()", poll)
         self._timer.start()
+
+
+def _option(name: str, value: Any) -> list[str]:
+    """A keyword as the command line takes it: True is the bare switch, False and None leave it out."""
+    if value is None or value is False:
+        return []
+    switch = "--" + name.replace("_", "-")
+    return [switch] if value is True else [switch, str(value)]
 
 
 def _run_python(arguments: list[str], on_line: Callable[[str], object] | None) -> tuple[int, str]:

@@ -8,6 +8,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from MusclePropLib.core.errors import InputError
+from MusclePropLib.core.measurements.muscle import MuscleMeasures
 from MusclePropLib.gui.faults import guarded
 from MusclePropLib.gui.work import Work
 from MusclePropLib.scene.annotations import Subject
@@ -21,6 +22,7 @@ class MeasureSection:
         self._ui, self._work = ui, work
         self._subject: Subject | None = None
         self._positions_mm: Any = ()
+        self._measured: dict[str, tuple] = {}
         ui.measureButton.connect("clicked(bool)", guarded(self._measure))
         work.changed.connect(self.update)
         self.update()
@@ -29,7 +31,7 @@ class MeasureSection:
         """Whether there is anything to measure."""
         painted = any(states.slices for states in self._work.tracker.states.values())
         self._ui.measureButton.enabled = painted
-        if self._subject != self._work.subject:
+        if self._subject != self._work.subject or self._measured != self._contents():
             self._ui.measureLabel.text = ""
         self._ui.measureLabel.visible = bool(self._ui.measureLabel.text)
 
@@ -39,14 +41,19 @@ class MeasureSection:
         if self._subject is not None and current is not None and current < len(self._positions_mm):
             mark_position(self._subject, float(self._positions_mm[current]))
 
+    def _contents(self) -> dict[str, tuple]:
+        """What the segments hold, to be compared with what was measured."""
+        states = self._work.tracker.states.items()
+        return {i: (s.name, *((t, drawing.checksum) for t, drawing in s.slices.items())) for i, s in states}
+
     def _measure(self) -> None:
         subject = self._work.subject
         if subject is None:
             raise InputError(_("Choose a volume and a segmentation"))
         measured = measure_node(subject)
         self._subject, self._positions_mm = subject, measured[0].positions_mm
-        texts = [_("{name}: {volume:.1f} ml").format(name=m.name, volume=m.volume_ml) for m in measured]
-        self._ui.measureLabel.text = "; ".join(texts)
+        self._measured = self._contents()
+        self._ui.measureLabel.text = "; ".join(_volume(m) for m in measured)
         table, chart = show_table(subject, measured), show_plot(subject, measured)
         slicer.app.applicationLogic().GetSelectionNode().SetActiveTableID(table.GetID())
         if slicer.util.mainWindow() is not None:
@@ -54,3 +61,10 @@ class MeasureSection:
             slicer.app.applicationLogic().PropagateTableSelection()
         self.update()
         self.update_current()
+
+
+def _volume(measured: MuscleMeasures) -> str:
+    text = _("{name}: {volume:.1f} ml").format(name=measured.name, volume=measured.volume_ml)
+    if not measured.empty_between:
+        return text
+    return text + " " + _("without {count} empty slices in between").format(count=measured.empty_between)

@@ -23,7 +23,7 @@ METHODS = {
     "network": "network, areas from the drawn slices",
     "network, free in size": "network",
 }
-HEADS = ("Muscle", "Drawn slices", "Absent on", "Method between them", "Expected Dice", "By filling<br>between slices")
+HEADS = ("Muscle", "Drawn slices", "Absent on", "Method between them", "Expected Dice", "By interpolation<br>alone")
 NAMES = {"version": "MuscleProp", "python": "Python", "torch": "PyTorch", "weights": "weights (SHA-256)"}
 OWN = ("muscle", "date")
 """What is said of each muscle, or at the top, and not again in the list of settings."""

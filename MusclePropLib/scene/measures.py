@@ -60,7 +60,7 @@ def measure_node(subject: Subject, summary: Mapping[str, Any] | None = None) -> 
 
 def show_table(subject: Subject, measured: Sequence[MuscleMeasures]) -> slicer.vtkMRMLTableNode:
     """The muscles' figures as a table node, one row a muscle, units in the columns' names; saved as CSV by Slicer."""
-    node = _node(subject, "vtkMRMLTableNode", "table", "muscle measurements")
+    node = _node(subject, "vtkMRMLTableNode", "table", _named(subject, "measurements"))
     rows = [muscle_row(m) for m in measured]
     table = vtk.vtkTable()
     for name in rows[0]:
@@ -79,9 +79,9 @@ def show_plot(subject: Subject, measured: Sequence[MuscleMeasures]) -> slicer.vt
 
     Nodes of an earlier call are used again, and those of muscles that are gone removed.
     """
-    chart = _node(subject, "vtkMRMLPlotChartNode", "chart", "cross-sectional areas")
+    chart = _node(subject, "vtkMRMLPlotChartNode", "chart", _named(subject, "cross-sectional areas"))
     chart.RemoveAllPlotSeriesNodeIDs()
-    curves = _node(subject, "vtkMRMLTableNode", "curves", "cross-sectional areas")
+    curves = _node(subject, "vtkMRMLTableNode", "curves", _named(subject, "cross-sectional areas"))
     _fill(curves, {name: values for m in measured for name, values in _columns(m).items()})
     kept = set()
     for m in measured:
@@ -193,6 +193,12 @@ def _fill(node: slicer.vtkMRMLTableNode, columns: Mapping[str, np.ndarray]) -> N
             column.InsertNextValue(float(value))
         table.AddColumn(column)
     node.SetAndObserveTable(table)
+
+
+def _named(subject: Subject, what: str) -> str:
+    """A name that tells the recordings of a scene apart."""
+    nodes = subject.nodes()
+    return f"{nodes[1].GetName()} {what}" if nodes else what
 
 
 def _node(subject: Subject, class_name: str, role: str, name: str) -> Any:

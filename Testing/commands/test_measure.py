@@ -37,6 +37,11 @@ def test_text_has_volumes_by_all_methods(result, capsys):
     assert "'GL': drawn on one slice only" in told.err
 
 
+def test_drawn_slices_alone_are_said_to_be_no_muscle(result, capsys):
+    assert cli.main(["measure", str(result[1])]) == 0
+    assert "'GM': empty on" in capsys.readouterr().err
+
+
 def test_csv_has_a_row_per_muscle_and_units(result, capsys):
     out = result[2]
     assert cli.main(["measure", str(out), "--csv"]) == 0

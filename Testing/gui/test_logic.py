@@ -92,6 +92,7 @@ def test_folder(logic, tmp_path, monkeypatch):
         "a = sys.argv[1:]\n"
         "print('case one', flush=True)\n"
         "print(*a, file=sys.stderr)\n"
+        "sys.exit(2) if '--again' in a else None\n"
         "out = pathlib.Path(a[a.index('-o') + 1]); out.mkdir()\n"
         "(out / 'summary.csv').write_text('case,status\\none,done\\ntwo,failed\\n') if 'bad' not in a[1] else 0\n"
         "sys.exit(1)\n"
@@ -104,3 +105,5 @@ def test_folder(logic, tmp_path, monkeypatch):
     assert f"batch {tmp_path / 'in'} -o {tmp_path / 'out'} --time-limit 5" in lines
     with pytest.raises(RuntimeError, match="case one"):
         logic.propagateFolder(tmp_path / "bad", tmp_path / "out2", onEvent=None)
+    with pytest.raises(RuntimeError, match=r"--again$"):  # a bare switch; and an earlier table is no result
+        logic.propagateFolder(tmp_path / "in", tmp_path / "out", onEvent=None, again=True, axis=None, json=False)

@@ -190,12 +190,24 @@ def test_measures_what_the_segments_hold(drawn):
 
     drawn.click("measureButton")
     voxel_ml = 0.5 * 0.5 * 1.4 / 1000
-    wanted = [f"{name}: {drawn.array(name).sum() * voxel_ml:.1f} ml" for name in ("GM", "GL", "SOL")]
-    assert drawn.ui.measureLabel.text == "; ".join(wanted)
+    told = drawn.ui.measureLabel.text.split("; ")
+    for name, text in zip(("GM", "GL", "SOL"), told, strict=True):
+        filled = np.flatnonzero(drawn.array(name).any(axis=(1, 2)))
+        empty = int(np.ptp(filled)) + 1 - len(filled)
+        assert text.startswith(f"{name}: {drawn.array(name).sum() * voxel_ml:.1f} ml")
+        assert text.endswith(f"without {empty} empty slices in between" if empty else "ml"), "no whole muscle's volume"
     assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLPlotChartNode") == 1
     drawn.work.go_to(5)
     line = slicer.mrmlScene.GetFirstNodeByName("current position").GetTable().GetColumnByName("position_mm")
     assert line.GetValue(0) == pytest.approx(5 * 1.4)
+
+
+def test_measured_volumes_go_when_the_segments_change(drawn):
+    drawn.click("measureButton")
+    assert shown(drawn, "measureLabel")
+    drawn.draw({"GM": (7,)}, radius=3)
+    drawn.settle()
+    assert not shown(drawn, "measureLabel"), "old volumes beside new segments"
 
 
 def test_settings_reach_the_worker(drawn, tmp_path):

@@ -53,6 +53,15 @@ class MuscleMeasures:
     intensity_sd: float | None
 
     @property
+    def empty_between(self) -> int:
+        """Slices between the first and the last that hold nothing and are not known to: the volume leaves them out."""
+        filled = np.flatnonzero(self.areas_mm2)
+        if not len(filled):
+            return 0
+        inside = set(range(int(filled[0]), int(filled[-1]) + 1))
+        return len(inside - set(filled.tolist()) - set(self.known.absent))
+
+    @property
     def max_area_mm2(self) -> float:
         """The largest cross-sectional area."""
         return float(self.areas_mm2[self.max_area_slice])

@@ -74,6 +74,8 @@ def _gaps(muscle: MuscleMeasures) -> list[str]:
     """What cannot be told, and why."""
     known: Known = muscle.known
     gaps = []
+    if muscle.empty_between:
+        gaps.append(f"empty on {muscle.empty_between} slices between its first and last, which its volume leaves out")
     if not known.drawn:
         gaps.append("no record of which slices were drawn, so no volume by spline or cones")
     elif muscle.spline_ml is None:
