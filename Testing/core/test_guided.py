@@ -19,7 +19,7 @@ from MusclePropLib.core.guided.finetune import FineTuner, correction_loss
 from MusclePropLib.core.guided.hidden import hidden_tasks, reach
 from MusclePropLib.core.guided.inputs import CHANNELS, CLIP_SLICES, corrected, guided_config, make_clip, thinned
 from MusclePropLib.core.guided.lessons import Lessons, simulated_clip
-from MusclePropLib.core.guided.muscle import NETWORK, MuscleWork
+from MusclePropLib.core.guided.muscle import FREE_NETWORK, NETWORK, MuscleWork
 from MusclePropLib.core.guided.pretrain import Recipe, pretrain
 from MusclePropLib.core.network import Network, NetworkConfig
 from MusclePropLib.core.priors.area import expected_areas
@@ -142,6 +142,16 @@ def test_areas_of_an_ellipsoid_are_found_from_five_slices():
     truth = 1000 * (1 - z**2)
     found = expected_areas({int(p): truth[p] for p in (0, 10, 20, 30, 40)}, z)
     assert found.sum() == pytest.approx(truth.sum(), rel=0.02)
+
+
+def test_a_network_that_grows_everywhere_is_brought_back_to_the_expected_areas(stack):
+    work = MuscleWork(0, MuscleAnnotation("x", {}), stack, np.arange(9.0))
+    unknown = np.flatnonzero(np.isfinite(stack.areas) & ~np.isin(np.arange(9), list(stack.known)))
+    assert len(unknown)
+    work.add_network(work.candidates[CARRIED] + 3.0, [])
+    found = (work.candidates[NETWORK] > 0).sum(axis=(1, 2))[unknown]
+    np.testing.assert_allclose(found, stack.areas[unknown], rtol=0.02, atol=2)
+    assert ((work.candidates[FREE_NETWORK] > 0).sum(axis=(1, 2))[unknown] > found).all(), "as it is, it competes, too"
 
 
 def test_loss_ignores_what_is_unknown():
