@@ -2,7 +2,7 @@
 
     git clone https://github.com/wasserth/TotalSegmentator
     python Testing/benchmarks/public_organs.py TotalSegmentator -o organs
-    muscleprop benchmark organs --slices 3,5 --methods fill,flow,walker,muscleprop-priors,muscleprop -o found
+    muscleprop benchmark organs --slices 3,5 --methods interpolation,fill,flow,walker,muscleprop-priors,muscleprop -o found
 
 takes the trunk at 3 mm that TotalSegmentator tests itself with (Apache-2.0), and the labels it found there. The
 exponents of the self-estimate were fitted on these organs, the networks never saw them.
