@@ -1,8 +1,9 @@
-"""Organs and muscles in one public CT as benchmark cases: what MuscleProp does far from ultrasound and from calves.
+r"""Organs and muscles in one public CT as benchmark cases: what MuscleProp does far from ultrasound and from calves.
 
     git clone https://github.com/wasserth/TotalSegmentator
     python Testing/benchmarks/public_organs.py TotalSegmentator -o organs
-    muscleprop benchmark organs --slices 3,5 --methods interpolation,fill,flow,walker,muscleprop-priors,muscleprop -o found
+    muscleprop benchmark organs -o found --slices 3,5 \
+        --methods interpolation,fill,flow,walker,muscleprop-priors,muscleprop
 
 takes the trunk at 3 mm that TotalSegmentator tests itself with (Apache-2.0), and the labels it found there. The
 exponents of the self-estimate were fitted on these organs, the networks never saw them.
