@@ -182,7 +182,7 @@ def drawn_on(series, tmp_path):
     geometry = read_volume(series).geometry
     gm, gl = np.zeros(geometry.shape, np.uint8), np.zeros(geometry.shape, np.uint8)
     gm[1:4, 1:4, 2:5], gl[2:, 3:5, 1:6] = 1, 2
-    terminology = "list~SCT^91723000^Anatomical Structure~FMA^45956^Medial head of gastrocnemius~^^~x~^^~^^"
+    terminology = "list~SCT^91723000^Anatomical Structure~SCT^213689008^Gastrocnemius medialis~^^~x~^^~^^"
     segments = [Segment("GM", (0.8, 0.2, 0.2), {"TerminologyEntry": terminology}), Segment("GL", layer=1, value=2)]
     path = tmp_path / "drawn.seg.nrrd"
     write_segmentation(path, Segmentation(geometry, [gm, gl], segments))
@@ -198,7 +198,7 @@ def test_dicom_seg_is_read_back_on_the_grid_of_the_series(tmp_path):
     seg = highdicom.seg.segread(out)
     assert seg.FrameOfReferenceUID == "1.2.7" and seg.PatientID == "7"
     assert [seg.get_segment_description(n).segment_label for n in (1, 2)] == ["GM", "GL"]
-    assert seg.get_segment_description(1).segmented_property_type.value == "45956"
+    assert seg.get_segment_description(1).segmented_property_type.value == "213689008"
     volume = seg.get_volume()
     for n, mask in enumerate(masks):
         found = Geometry(volume.spatial_shape, volume.affine)
