@@ -1,8 +1,8 @@
 """The muscles of the calf that the tool knows by name: names, colours, terminology and label values.
 
-No list that ships with Slicer names these muscles. Their SNOMED CT codes are those that the anatomy ontology Uberon maps
-to its terms 0011907, 0011908 and 0001389 (uberon-bridge-to-sctid.owl in github.com/obophenotype/uberon); the region,
-SNOMED CT 102292000, is in Slicer's own list.
+No list that ships with Slicer names these muscles. Their SNOMED CT codes are those that the anatomy ontology Uberon
+maps to its terms 0011907, 0011908 and 0001389 (uberon-bridge-to-sctid.owl in github.com/obophenotype/uberon); the
+region, SNOMED CT 102292000, is in Slicer's own list.
 """
 
 from __future__ import annotations
