@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from scipy import ndimage
 
 from MusclePropLib.core.errors import InputError
+from MusclePropLib.core.steps import Steps
 
 SLICES_TAG = "MuscleProp.Slices"
 NOT_MUSCLE = "Not muscle"
@@ -168,6 +171,12 @@ def _span(filled: np.ndarray) -> int:
 
 def save_annotations(annotations: Annotations, path: Path) -> None:
     """Write to one `.npz` (no pickles), the job folder's form."""
+    for _ in annotations_written(annotations, path):
+        pass
+
+
+def annotations_written(annotations: Annotations, path: Path) -> Steps:
+    """The same slice by slice, a step each."""
     head = {
         "shape": annotations.shape,
         "axis": annotations.axis,
@@ -183,11 +192,13 @@ def save_annotations(annotations: Annotations, path: Path) -> None:
             for m in annotations.muscles
         ],
     }
-    stacks: dict[str, np.ndarray] = {"head": np.array(json.dumps(head))}
-    for index, muscle in enumerate(annotations.muscles):
-        stacks[f"drawn{index}"] = _stack(muscle.drawn, annotations.shape)
-    stacks["not_muscle"] = _stack(annotations.not_muscle, annotations.shape)
-    np.savez_compressed(path, **stacks)
+    stacks = {f"drawn{index}": muscle.drawn for index, muscle in enumerate(annotations.muscles)}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        with archive.open("head.npy", "w") as stream:
+            np.lib.format.write_array(stream, np.array(json.dumps(head)), allow_pickle=False)
+        for name, masks in {**stacks, "not_muscle": annotations.not_muscle}.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as stream:
+                yield from _stack_written(stream, masks, annotations.shape)
 
 
 def load_annotations(path: Path) -> Annotations:
@@ -209,9 +220,13 @@ def load_annotations(path: Path) -> Annotations:
     return Annotations(shape, muscles, explicit, head["axis"])
 
 
-def _stack(masks: Mapping[int, np.ndarray], shape: tuple[int, int, int]) -> np.ndarray:
-    ordered = [masks[t] for t in sorted(masks)]
-    return np.packbits(np.stack(ordered), axis=-1) if ordered else np.zeros((0, shape[1], -(-shape[2] // 8)), np.uint8)
+def _stack_written(stream: IO[bytes], masks: Mapping[int, np.ndarray], shape: tuple[int, int, int]) -> Steps:
+    """As np.save of all masks one on another, eight pixels to a byte."""
+    stack = {"descr": "|u1", "fortran_order": False, "shape": (len(masks), shape[1], -(-shape[2] // 8))}
+    np.lib.format.write_array_header_1_0(stream, stack)
+    for t in sorted(masks):
+        stream.write(np.packbits(masks[t], axis=-1).tobytes())
+        yield
 
 
 def _unstack(packed: np.ndarray, slices: Sequence[int], shape: tuple[int, int, int]) -> dict[int, np.ndarray]:

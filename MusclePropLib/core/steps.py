@@ -8,7 +8,9 @@ from typing import BinaryIO
 
 import numpy as np
 
-CHUNK_BYTES = 1 << 20  # a slice of a full grid, which across the rows takes 20 ms to pick out
+from MusclePropLib.core.planes import copied, together
+
+CHUNK_BYTES = 1 << 20
 
 Steps = Generator[None, None, None]
 
@@ -20,15 +22,33 @@ def advance(steps: Steps, seconds: float) -> bool:
 
 
 def array_written(stream: BinaryIO, array: np.ndarray) -> Steps:
-    """As np.save in C order, but slab by slab, a step each: np.save would copy a view whose axes were moved."""
+    """As np.save in C order, but part by part, a step each: np.save would copy a view whose axes were moved.
+
+    Of a view whose first axis runs fastest in memory, the planes are held that are best read together.
+    """
     head = {"descr": np.lib.format.dtype_to_descr(array.dtype), "fortran_order": False, "shape": array.shape}
     np.lib.format.write_array_header_1_0(stream, head)
-    for slab in slabs(array):
-        stream.write(np.ascontiguousarray(array[slab]).data)
+    lanes = together(array)
+    if lanes == 1:
+        yield from _slabs_written(stream, array)
+        return
+    held = np.empty((lanes, *array.shape[1:]), array.dtype)
+    for plane in held:  # here the system gives the memory, which all at once takes 70 ms
+        plane[...] = 0
         yield
+    for start in range(0, len(array), lanes):
+        group = array[start : start + lanes]
+        yield from copied(held[: len(group)], group)
+        yield from _slabs_written(stream, held[: len(group)])
 
 
 def slabs(array: np.ndarray) -> Iterator[slice]:
     """Parts of about CHUNK_BYTES along the first axis, one element at least."""
     step = max(1, CHUNK_BYTES // max(1, array[:1].nbytes))
     return (slice(start, start + step) for start in range(0, len(array), step))
+
+
+def _slabs_written(stream: BinaryIO, array: np.ndarray) -> Steps:
+    for slab in slabs(array):
+        stream.write(np.ascontiguousarray(array[slab]).data)
+        yield

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from MusclePropLib.core.annotations import Annotations, load_annotations, save_annotations
+from MusclePropLib.core.annotations import Annotations, annotations_written, load_annotations
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.files import replacing
 from MusclePropLib.core.geometry import Geometry
@@ -119,8 +119,7 @@ def _new_job(volume: Volume, annotations: Annotations, parent: Path) -> Job:
 def _written(job: Job, volume: Volume, annotations: Annotations, settings: Mapping[str, Any]) -> Steps:
     with (job.folder / "image.npy").open("wb") as stream:
         yield from array_written(stream, volume.array)
-    save_annotations(annotations, job.folder / "annotations.npz")
-    yield
+    yield from annotations_written(annotations, job.folder / "annotations.npz")
     (job.folder / "job.json").write_text(json.dumps(_head(job, volume, settings)), encoding="utf-8")
 
 

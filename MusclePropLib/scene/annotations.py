@@ -194,5 +194,5 @@ def _still_filled(new: SegmentStates, old: SegmentStates, gained: dict[int, int]
 
 
 def _add_masks(masks: dict[int, np.ndarray], voxels: SegmentVoxels) -> None:
-    for t in voxels.filled():
-        masks[t] = masks[t] | voxels.mask(t) if t in masks else voxels.mask(t)
+    for t, mask in voxels.masks():
+        masks[t] = masks[t] | mask if t in masks else mask

@@ -62,11 +62,13 @@ class Preview:
 
     def remove(self) -> None:
         """Take the node, its display and its surfaces out of the scene."""
-        if self.node is not None:
-            display = self.node.GetDisplayNode()  # the application removes it with its node, the bare libraries do not
-            slicer.mrmlScene.RemoveNode(self.node)
+        node = self.node
+        if node is not None:
+            display = node.GetDisplayNode()  # the application removes it with its node, the bare libraries do not
+            slicer.mrmlScene.RemoveNode(node)
             if display is not None and display.GetScene() is not None:
                 slicer.mrmlScene.RemoveNode(display)
+            _let_go(node.GetSegmentation())
         self._node_id = None
 
     def _image(self, labels: np.ndarray, geometry: Geometry, frame: np.ndarray) -> slicer.vtkOrientedImageData:
@@ -104,6 +106,12 @@ class Preview:
         if self._show_3d:
             segmentation.SetConversionParameter("Compute surface normals", "1")
             segmentation.CreateRepresentation(SURFACE, True)
+
+
+def _let_go(segmentation: slicer.vtkSegmentation) -> None:
+    """Take the voxels away first: a segmentation that ends gives each segment a label map of its own before it does."""
+    for index in range(segmentation.GetNumberOfSegments()):
+        segmentation.GetNthSegment(index).RemoveRepresentation(LABELMAP)
 
 
 def _copy_of(original: slicer.vtkSegment, label: int) -> slicer.vtkSegment:

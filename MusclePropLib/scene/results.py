@@ -11,6 +11,7 @@ import slicer
 
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.geometry import Geometry
+from MusclePropLib.core.planes import copied, together
 from MusclePropLib.core.propagated import PROVENANCE_TAG, provenance
 from MusclePropLib.scene.annotations import Subject
 from MusclePropLib.scene.geometry import image_array, new_labelmap, node_to_world, volume_geometry
@@ -73,14 +74,18 @@ def _merge(
 def _filled_image(
     merge: Merge, target: Target, box: Box, geometry: Geometry, axis: int, node: slicer.vtkMRMLSegmentationNode
 ) -> slicer.vtkOrientedImageData:
-    """The segment's new label map, written slice by slice into the only copy that is made of it."""
+    """The segment's new label map, written some slices at a time into the only copy that is made of it."""
     slices, *plane_box = box
     stored_box = list(plane_box)
     stored_box.insert(axis, slices)
     image = new_labelmap(geometry, node_to_world(node), tuple(stored_box))
     planes = np.moveaxis(image_array(image), axis, 0)
-    for index in range(slices.start, slices.stop):
-        planes[index - slices.start] = merge.plane(target, index)[tuple(plane_box)]
+    lanes = together(planes)
+    for first in range(0, len(planes), lanes):
+        group = planes[first : first + lanes]
+        indices = range(slices.start + first, slices.start + first + len(group))
+        for _ in copied(group, np.stack([merge.plane(target, t)[tuple(plane_box)] for t in indices])):
+            pass
     return image
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ import slicer
 from MusclePropLib.core.drawings import Drawing, drawing
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.geometry import Geometry
+from MusclePropLib.core.planes import planes
 from MusclePropLib.scene.geometry import Lattice, image_array, image_geometry, lattice_in
 
 LABELMAP = "Binary labelmap"  # vtkSegmentationConverter's name of the representation
@@ -45,7 +47,11 @@ class SegmentVoxels:
 
     def filled(self) -> list[int]:
         """Slices with at least one voxel."""
-        return [t + self.offset[0] for t in range(len(self.labels)) if self._inside(t) is not None]
+        return [t for t, _ in self._filled_parts()]
+
+    def masks(self) -> Iterator[tuple[int, np.ndarray]]:
+        """Number and (rows, columns) bool mask of the slices with at least one voxel."""
+        return ((t, self._whole(part)) for t, part in self._filled_parts())
 
     def drawings(self) -> dict[int, Drawing]:
         """What is on each slice with at least one voxel; one pass over the label map, if that was not done before."""
@@ -58,30 +64,29 @@ class SegmentVoxels:
         return dict(_remembered[key])
 
     def _drawings(self) -> dict[int, Drawing]:
-        found = ((t + self.offset[0], self._inside(t)) for t in range(len(self.labels)))
-        return {t: drawing(part, *self.offset[1:]) for t, part in found if part is not None}
+        return {t: drawing(part, *self.offset[1:]) for t, part in self._filled_parts()}
 
     def mask(self, slice_index: int) -> np.ndarray:
         """(rows, columns) bool, a copy."""
+        inside = slice_index - self.offset[0]
+        if not 0 <= inside < len(self.labels):
+            return np.zeros(self.shape[1:], bool)
+        return self._whole(self.labels[inside] == self.value)
+
+    def _filled_parts(self) -> Iterator[tuple[int, np.ndarray]]:
+        """The slices with at least one voxel, and the segment on that part of them that the label map covers."""
+        highest = self.labels.max(axis=(1, 2), initial=0)  # ten times as fast as the comparison
+        for index, labels in planes(self.labels, np.flatnonzero(highest >= self.value)):
+            part = labels == self.value
+            if part.any():
+                yield index + self.offset[0], part
+
+    def _whole(self, part: np.ndarray) -> np.ndarray:
+        """(rows, columns) of the volume."""
         full = np.zeros(self.shape[1:], bool)
-        part = self._part(slice_index)
         row, column = self.offset[1:]
         full[row : row + part.shape[0], column : column + part.shape[1]] = part
         return full
-
-    def _inside(self, index: int) -> np.ndarray | None:
-        """The segment on one slice of the label map, or None if it has no voxel there."""
-        labels = self.labels[index]
-        if not labels.size or labels.max() < self.value:  # the maximum is ten times as fast as the comparison
-            return None
-        part = labels == self.value
-        return part if part.any() else None
-
-    def _part(self, slice_index: int) -> np.ndarray:
-        inside = slice_index - self.offset[0]
-        if not 0 <= inside < len(self.labels):
-            return np.zeros((0, 0), bool)
-        return self.labels[inside] == self.value
 
 
 def segment_voxels(

@@ -5,8 +5,8 @@
 writes slicer_panel.json beside itself, one sentence each. preview: from the click on Propagate to the first preview
 node, with a warm worker, on 140 x 300 x 400 voxels, and the longest time that the event loop stood still meanwhile.
 cancel: fifty times from the click on Cancel, at any moment of the computing, to idle, and what processes are left.
-handover: the longest step in which the job of a full grid is written and its result looked through. accept: three
-muscles into segments on the full reconstruction grid of 1372 x 632 x 2270 voxels.
+handover: the longest step in which the job of a full grid is written and its result looked through, with slices across
+each of its axes. accept: three muscles into segments on the full reconstruction grid of 1372 x 632 x 2270 voxels.
 """
 
 from __future__ import annotations
@@ -123,7 +123,14 @@ def cancel() -> None:
 
 
 def handover() -> None:
-    """The steps that a poll of the panel's timer takes, on an array of the full size."""
+    """The steps that a poll of the panel's timer takes, on an array of the full size, slices across each axis."""
+    for axis in range(3):
+        array = np.zeros(FULL_GRID, np.uint8)
+        array[::7] = 1
+        _handover(np.moveaxis(array, axis, 0), f"slices across axis {axis}, ")
+
+
+def _handover(array: np.ndarray, where: str) -> None:
     from MusclePropLib.core.annotations import Annotations, MuscleAnnotation
     from MusclePropLib.core.geometry import Geometry
     from MusclePropLib.core.steps import advance
@@ -132,16 +139,15 @@ def handover() -> None:
     from MusclePropLib.jobs.job import JobWriter, check_result, write_result
     from MusclePropLib.jobs.runner import CHECK_SECONDS
 
-    array = np.zeros(FULL_GRID, np.uint8)
-    array[::7] = 1
-    mask = np.zeros(FULL_GRID[1:], bool)
-    mask[100:300, 100:300] = True
-    drawn = Annotations(FULL_GRID, [MuscleAnnotation("GM", {5: mask})])
-    writer = JobWriter(Volume(array, Geometry.from_spacing(FULL_GRID, (0.1, 0.1, 0.1))), drawn, {})
-    _laps("writing", lambda: writer.step(WRITE_SECONDS))
+    shape = array.shape
+    rows, columns = np.ogrid[: shape[1], : shape[2]]
+    mask = (rows / shape[1] - 0.5) ** 2 + (columns / shape[2] - 0.5) ** 2 < 0.1
+    drawn = Annotations(shape, [MuscleAnnotation(name, dict.fromkeys(range(5), mask)) for name in ("GM", "GL", "SOL")])
+    writer = JobWriter(Volume(array, Geometry.from_spacing(shape, (0.1, 0.1, 0.1))), drawn, {})
+    _laps(f"{where}writing", lambda: writer.step(WRITE_SECONDS))
     write_result(writer.job.folder, array, {})
     steps = check_result(writer.job)
-    _laps("looking through the result", lambda: advance(steps, CHECK_SECONDS))
+    _laps(f"{where}looking through the result", lambda: advance(steps, CHECK_SECONDS))
     writer.abort()
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from stand_ins import SHAPE, small_annotations, small_volume
 
-from MusclePropLib.core import steps
+from MusclePropLib.core import planes, steps
 from MusclePropLib.core.annotations import Annotations, MuscleAnnotation
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.geometry import Geometry
@@ -57,6 +57,7 @@ def test_round_trip_of_any_view(data, shape, dtype, order):
 
 def test_no_second_copy_of_the_volume(tmp_path, monkeypatch):
     monkeypatch.setattr(steps, "CHUNK_BYTES", 1 << 18)
+    monkeypatch.setattr(planes, "HELD_BYTES", 1 << 19)
     stored = np.zeros((300, 200, 200), np.uint8)
     volume = Volume(np.moveaxis(stored, 2, 0), Geometry.from_spacing((200, 300, 200), (1, 1, 1)))
     annotations = Annotations(volume.array.shape, [MuscleAnnotation("GM", {0: np.ones((300, 200), bool)})])

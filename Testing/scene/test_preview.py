@@ -7,6 +7,7 @@ slicer = pytest.importorskip("slicer", reason="the slicer-core wheel is not inst
 from slicer_scene import disc, paint  # noqa: E402
 
 from MusclePropLib.scene.annotations import Subject  # noqa: E402
+from MusclePropLib.scene.geometry import image_array  # noqa: E402
 from MusclePropLib.scene.preview import Preview  # noqa: E402
 
 
@@ -83,6 +84,15 @@ def test_leaves_no_node_behind(preview):
     preview.remove()
     assert slicer.mrmlScene.GetNumberOfNodes() == before
     preview.remove()
+
+
+def test_its_end_touches_no_voxel(preview):
+    preview.show(labels())
+    image = preview.node.GetSegmentation().GetSegment("GM").GetRepresentation("Binary labelmap")
+    before, changed = image_array(image).copy(), image.GetMTime()
+    preview.remove()
+    assert image.GetMTime() == changed
+    np.testing.assert_array_equal(image_array(image), before)
 
 
 def test_survives_a_closed_scene(preview):
