@@ -24,6 +24,7 @@ LOGICS = {
     "volumes": "vtkSlicerVolumesLogic",
     "sequences": "vtkSlicerSequencesLogic",
     "transforms": "vtkSlicerTransformLogic",
+    "plots": "vtkSlicerPlotsLogic",
 }
 
 

@@ -10,19 +10,21 @@ from slicer.i18n import tr as _
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.measurements.muscle import MuscleMeasures
 from MusclePropLib.gui.faults import guarded
+from MusclePropLib.gui.plot_clicks import PlotClicks
 from MusclePropLib.gui.work import Work
 from MusclePropLib.scene.annotations import Subject
-from MusclePropLib.scene.measures import mark_position, measure_node, show_plot, show_table
+from MusclePropLib.scene.measures import is_curve, is_own_series, mark_position, measure_node, show_plot, show_table
 
 
 class MeasureSection:
-    """The plot's line follows the shown slice, see `update_current`."""
+    """The plot's line follows the shown slice, see `update_current`; a click on a curve goes to its slice."""
 
     def __init__(self, ui: Any, work: Work) -> None:
         self._ui, self._work = ui, work
         self._subject: Subject | None = None
         self._positions_mm: Any = ()
         self._measured: dict[str, tuple] = {}
+        self._clicks = PlotClicks(self._clicked)
         ui.measureButton.connect("clicked(bool)", guarded(self._measure))
         work.changed.connect(self.update)
         self.update()
@@ -40,6 +42,18 @@ class MeasureSection:
         current = self._work.current_slice() if self._subject == self._work.subject else None
         if self._subject is not None and current is not None and current < len(self._positions_mm):
             mark_position(self._subject, float(self._positions_mm[current]))
+
+    def close(self) -> None:
+        """The panel goes."""
+        self._clicks.close()
+
+    def _clicked(self, series_id: str, row: int) -> bool:
+        """A point of the plot was clicked; a curve's rows are the slices. Whether it was one of this plot."""
+        if self._subject is None or self._subject != self._work.subject:
+            return False
+        if is_curve(self._subject, series_id):
+            self._work.go_to(row)
+        return is_own_series(self._subject, series_id)
 
     def _contents(self) -> dict[str, tuple]:
         """What the segments hold, to be compared with what was measured."""
@@ -59,6 +73,7 @@ class MeasureSection:
         if slicer.util.mainWindow() is not None:
             slicer.modules.plots.logic().ShowChartInLayout(chart)
             slicer.app.applicationLogic().PropagateTableSelection()
+            self._clicks.follow(chart)
         self.update()
         self.update_current()
 

@@ -89,6 +89,7 @@ class Panel(VTKObservationMixin):
             timer.stop()
         self.session.changed.disconnect(self._keep_polling)
         self.setup.close()
+        self.measure.close()
         self.report.close()
         self.work.close()
 

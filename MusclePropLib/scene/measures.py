@@ -110,6 +110,21 @@ def mark_position(subject: Subject, position_mm: float) -> None:
         table.Modified()
 
 
+def is_own_series(subject: Subject, series_id: str) -> bool:
+    """Whether `show_plot` made the series."""
+    return _role(series_id).startswith(f"{subject.segmentation_id} series ")
+
+
+def is_curve(subject: Subject, series_id: str) -> bool:
+    """Whether it also has a row for every slice, as all but the line at the current position have."""
+    return is_own_series(subject, series_id) and _role(series_id) != f"{subject.segmentation_id} series {MARKER}"
+
+
+def _role(node_id: str) -> str:
+    node = slicer.mrmlScene.GetNodeByID(node_id)
+    return (node.GetAttribute(ROLE) or "") if node is not None else ""
+
+
 def _record(
     segment: slicer.vtkSegment, summary: Mapping[str, Any] | None, slices: int, backwards: bool
 ) -> tuple[np.ndarray | None, dict[str, Any] | None]:

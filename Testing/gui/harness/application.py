@@ -12,6 +12,7 @@ import slicer.util
 from PySide6 import QtCore, QtWidgets
 
 from harness import modules, parameter_node
+from harness.plot_view import qMRMLLayoutManager
 from harness.wrapping import call_slot, wrap, wrapper_of
 
 PYTHON_PARTS = ("i18n", "parameterNodeWrapper", "ScriptedLoadableModule")
@@ -24,6 +25,7 @@ class Application:
         self.applicationLogic = logic
         self.testing = True
         self.connected: list[tuple[str, object]] = []
+        self.layout_manager = None
 
     def testingEnabled(self) -> bool:
         return self.testing
@@ -47,6 +49,10 @@ class Application:
             if signal == "startupCompleted()":
                 call_slot(slot, [])
 
+    def layoutManager(self):
+        """None as without a main window, until `add_main_window`."""
+        return self.layout_manager and wrap(self.layout_manager)
+
     def moduleManager(self):
         return SimpleNamespace(connect=lambda *_: True, disconnect=lambda *_: True)
 
@@ -69,9 +75,10 @@ def install(application_logic) -> Application:
 
 
 def add_main_window():
-    """From now on there is a main window, as without --no-main-window."""
+    """From now on there is a main window with views, as without --no-main-window."""
     window = QtWidgets.QMainWindow()
     slicer.util.mainWindow = lambda: wrap(window)
+    slicer.app.layout_manager = qMRMLLayoutManager(window)
     return window
 
 

@@ -19,6 +19,10 @@ CLASSES = {
     "ctkCollapsibleButton": "Libs/Widgets",
     "ctkSliderWidget": "Libs/Widgets",
     "ctkPathLineEdit": "Libs/Widgets",
+    "qMRMLPlotWidget": "Libs/MRML/Widgets",
+    "qMRMLPlotView": "Libs/MRML/Widgets",
+    "qMRMLLayoutManager": "Libs/MRML/Widgets",
+    "ctkVTKChartView": "Libs/Visualization/VTK/Widgets",
 }
 SECTION = re.compile(r"^\s*(public slots|public Q_SLOTS|Q_SIGNALS|signals|public|protected|private)[^:]*:", re.M)
 

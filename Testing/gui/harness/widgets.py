@@ -248,9 +248,11 @@ class ctkPathLineEdit(QtWidgets.QWidget):
     )
 
 
-from harness.segment_editor import qMRMLSegmentEditorWidget  # noqa: E402 (the list below)
+from harness.plot_view import qMRMLLayoutManager, qMRMLPlotView, qMRMLPlotWidget  # noqa: E402 (the list below)
+from harness.segment_editor import qMRMLSegmentEditorWidget  # noqa: E402
 
 CLASSES = (
     *(qMRMLWidget, qMRMLNodeComboBox, qMRMLSegmentEditorWidget),
     *(ctkCollapsibleButton, ctkSliderWidget, ctkPathLineEdit),
+    *(qMRMLLayoutManager, qMRMLPlotWidget, qMRMLPlotView),
 )
