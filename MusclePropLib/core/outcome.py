@@ -38,12 +38,17 @@ class Settings:
 
 @dataclass(frozen=True)
 class MuscleOutcome:
-    """One muscle's result: `estimate` and `fill_estimate` are expected Dice (nan with a single drawn slice)."""
+    """One muscle's result and its expected Dice, nan where nothing can tell, as with a single drawn slice.
+
+    `estimate` is that of the result, `fill_estimate` that of Slicer's Fill between slices (nan also where its filter is
+    not installed, or with two drawn slices only), `interpolation_estimate` that of interpolated signed distances.
+    """
 
     name: str
     method: str
     estimate: float
     fill_estimate: float
+    interpolation_estimate: float
     volume_ml: float
     drawn_slices: list[int]
 

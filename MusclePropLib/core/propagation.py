@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from MusclePropLib.core.annotations import Annotations
 from MusclePropLib.core.errors import InputError
+from MusclePropLib.core.guided.fill_estimate import FillEstimate
 from MusclePropLib.core.guided.result import result_of
 from MusclePropLib.core.guided.run import Run, WarmState
 from MusclePropLib.core.outcome import MuscleOutcome, Propagation, Settings
@@ -33,10 +34,11 @@ def propagate(
     progress = Progress(settings.time_limit, on_event, control)
     run = Run(volume, annotations, settings, progress, warm if warm is not None else WarmState())
     run.draft()
-    run.judge()
-    if settings.method != "interpolation" and progress.check():
-        run.network()
-    return result_of(run)
+    with FillEstimate(annotations.muscles, progress) as fill:
+        run.judge()
+        if settings.method != "interpolation" and progress.check():
+            run.network()
+        return result_of(run, fill)
 
 
 def _check(volume: Volume, annotations: Annotations) -> None:

@@ -34,16 +34,20 @@ def estimates_text(estimate: Mapping[str, float | None]) -> str:
 
 def outcome_text(muscle: Mapping[str, Any]) -> str:
     """One muscle of a result in HTML: its volume, and how good it is expected to be against what Slicer offers."""
-    estimate, fill, volume = (muscle.get(key) for key in ("estimate", "fill_estimate", "volume_ml"))
+    keys = ("estimate", "fill_estimate", "interpolation_estimate", "volume_ml")
+    estimate, fill, interpolation, volume = (muscle.get(key) for key in keys)
     name = html.escape(muscle["name"])
     head = name if volume is None else _("{name}: {volume:.1f} ml").format(name=name, volume=volume)
     if estimate is None:
         text = _("one drawn slice only, so there is nothing to test it against")
-    elif fill is None:
-        text = _("about {estimate:.2f} Dice on your own slices").format(estimate=estimate)
-    else:
-        text = _("about {estimate:.2f} Dice on your own slices; interpolation alone would give {fill:.2f}")
+    elif fill is not None:
+        text = _("about {estimate:.2f} Dice on your own slices; Fill between slices would give {fill:.2f}")
         text = text.format(estimate=estimate, fill=fill)
+    elif interpolation is not None:
+        text = _("about {estimate:.2f} Dice on your own slices; interpolation alone would give {interpolation:.2f}")
+        text = text.format(estimate=estimate, interpolation=interpolation)
+    else:
+        text = _("about {estimate:.2f} Dice on your own slices").format(estimate=estimate)
     return f'<p style="margin-top: 0; margin-bottom: 4px"><b>{head}</b><br>{text}</p>'
 
 

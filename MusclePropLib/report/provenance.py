@@ -23,7 +23,12 @@ METHODS = {
     "network": "network, areas from the drawn slices",
     "network, free in size": "network",
 }
-HEADS = ("Muscle", "Drawn slices", "Absent on", "Method between them", "Expected Dice", "By interpolation<br>alone")
+HEADS = ("Muscle", "Drawn slices", "Absent on", "Method between them")
+EXPECTED = {
+    "estimate": "Expected Dice",
+    "fill_estimate": "By Fill<br>between slices",
+    "interpolation_estimate": "By interpolation<br>alone",
+}
 NAMES = {"version": "MuscleProp", "python": "Python", "torch": "PyTorch", "weights": "weights (SHA-256)"}
 OWN = ("muscle", "date")
 """What is said of each muscle, or at the top, and not again in the list of settings."""
@@ -32,7 +37,7 @@ OWN = ("muscle", "date")
 def provenance_table(recording: Recording) -> str:
     """Each muscle's drawn slices and method, then the run's version, weights, seed and settings."""
     rows = "".join(f"<tr>{_cells(m)}</tr>" for m in recording.muscles)
-    head = "".join(f"<th{' class=text' if n < 4 else ''}>{name}</th>" for n, name in enumerate(HEADS))
+    head = "".join([*(f"<th class=text>{name}</th>" for name in HEADS), *(f"<th>{n}</th>" for n in EXPECTED.values())])
     table = f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
     common = _common(recording)
     items = _flat({key: value for key, value in common.items() if key not in OWN}) or {"propagation": "not recorded"}
@@ -56,7 +61,7 @@ def dated(recording: Recording) -> str:
 def _cells(m: MuscleMeasures) -> str:
     outcome = (m.known.provenance or {}).get("muscle") or {}
     method = str(outcome.get("method") or "")
-    figures = ("" if v is None else f"{v:.2f}" for v in (outcome.get("estimate"), outcome.get("fill_estimate")))
+    figures = ("–" if (value := outcome.get(key)) is None else f"{value:.2f}" for key in EXPECTED)
     words = (escape(m.name), ranges(m.known.drawn), ranges(m.known.absent), escape(METHODS.get(method, method)))
     return "".join([*(cell(text or "–", kind="text") for text in words), *map(cell, figures)])
 

@@ -41,6 +41,10 @@ def aborts_at_exit(arrays):
     return {"twice": 2 * arrays["aborts_at_exit"]}
 
 
+def waits(arrays):
+    time.sleep(60)
+
+
 def naps(arrays):
     """Write its own process id where the test looks, and sleep."""
     with open(str(arrays["path"]), "w") as file:

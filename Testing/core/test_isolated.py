@@ -68,6 +68,7 @@ def test_nothing_goes_on_when_the_benchmark_is_killed(tmp_path):
     benchmark.kill()
     benchmark.wait()
     assert within(30, lambda: not running(int(path.read_text(encoding="utf-8"))))
+    assert not [*tmp_path.glob("muscleprop-isolated-*")], "no masks of a patient are left behind"
 
 
 def within(seconds, condition):

@@ -46,7 +46,7 @@ def test_propagate_preview_accept_undo(drawn):
     preview = slicer.mrmlScene.GetNodeByID(drawn.session.preview_node_id)
     assert preview.GetSegmentation().GetNumberOfSegments() == 3
     drawn.until_done()
-    assert "ml</b><br>about 0.80 Dice on your own slices; interpolation alone" in drawn.ui.resultLabel.text
+    assert "ml</b><br>about 0.80 Dice on your own slices; Fill between slices" in drawn.ui.resultLabel.text
     assert enabled(drawn, "acceptButton", "discardButton", "nextSliceButton") == [True, True, True]
     drawn.click("acceptButton")
     assert drawn.session.preview_node_id is None

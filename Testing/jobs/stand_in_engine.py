@@ -74,6 +74,7 @@ def _described(muscle, value, labels, volume):
         "method": "flow",
         "estimate": 0.8,
         "fill_estimate": 0.7,
+        "interpolation_estimate": 0.72,
         "volume_ml": volume_ml,
         "drawn_slices": muscle.drawn_slices,
     }

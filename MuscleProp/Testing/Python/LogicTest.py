@@ -58,6 +58,16 @@ class LogicTest(SelfTestCase):
         with self.assertRaisesRegex(RuntimeError, "ZeroDivisionError"):
             self.logic([sys.executable, str(STAND_IN)]).propagate(*nodes)
 
+    def test_slicers_own_fill_between_slices_runs_beside_the_worker(self):
+        from MusclePropLib.core.rivals import fill
+        from MusclePropLib.core.rivals.isolated import run_isolated
+
+        stack = np.zeros((3, *SHAPE[1:]), np.uint8)
+        stack[0], stack[2] = disc((30, 34), 12), disc((30, 34), 8)
+        python = shutil.which("PythonSlicer") or sys.executable
+        filled = run_isolated(fill.__name__, {"stack": stack}, 120, python)["stack"]
+        self.assertTrue(np.count_nonzero(stack[2]) < np.count_nonzero(filled[1]) < np.count_nonzero(stack[0]))
+
     def test_logic_of_the_module(self):
         from MuscleProp import MusclePropLogic
 

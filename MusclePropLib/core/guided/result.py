@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from MusclePropLib import __version__
+from MusclePropLib.core.guided.fill_estimate import FillEstimate
 from MusclePropLib.core.guided.muscle import MuscleWork
 from MusclePropLib.core.guided.run import Run
 from MusclePropLib.core.metrics import slice_thickness
@@ -18,12 +19,12 @@ from MusclePropLib.core.priors.stack import INTERPOLATED
 from MusclePropLib.core.progress import peak_memory_mb
 
 
-def result_of(run: Run) -> Propagation:
-    """Put the chosen candidates of all muscles together."""
+def result_of(run: Run, fill: FillEstimate) -> Propagation:
+    """Put the chosen candidates of all muscles together, and beside them what Fill between slices would give."""
     with run.progress.stage("finish", "Writing the full resolution"):
         labels = run.labels()
         confidence = np.stack([_confidence(work, run) for work in run.works]).astype(np.float32)
-        outcomes = [_outcome(work, run, labels) for work in run.works]
+        outcomes = [_outcome(*each, run, labels) for each in zip(run.works, fill.of(run.works), strict=True)]
     return Propagation(
         labels=labels,
         annotations=run.annotations,
@@ -68,7 +69,7 @@ def _confidence(work: MuscleWork, run: Run) -> np.ndarray:
     return 1 - np.interp(every, run.slices, work.errors(work.chosen))
 
 
-def _outcome(work: MuscleWork, run: Run, labels: np.ndarray) -> MuscleOutcome:
+def _outcome(work: MuscleWork, fill_estimate: float, run: Run, labels: np.ndarray) -> MuscleOutcome:
     counts = np.array([np.count_nonzero(plane == work.index + 1) for plane in labels])
     for t, mask in work.annotation.drawn.items():
         counts[t] = np.count_nonzero(mask)
@@ -76,7 +77,8 @@ def _outcome(work: MuscleWork, run: Run, labels: np.ndarray) -> MuscleOutcome:
         name=work.annotation.name,
         method=work.chosen,
         estimate=work.estimate(work.chosen),
-        fill_estimate=work.estimate(INTERPOLATED),
+        fill_estimate=fill_estimate,
+        interpolation_estimate=work.estimate(INTERPOLATED),
         volume_ml=float(counts @ _voxel_ml(run)),
         drawn_slices=work.annotation.drawn_slices,
     )

@@ -150,7 +150,7 @@ def _is_sound(record: Any) -> bool:
     outcome = record.get("muscle", {}) if isinstance(record, dict) else None
     if not isinstance(outcome, dict):
         return False
-    figures = [outcome.get("estimate"), outcome.get("fill_estimate")]
+    figures = [outcome.get(key) for key in ("estimate", "fill_estimate", "interpolation_estimate")]
     for key in PER_SLICE:
         values = record.get(key)
         if values is not None and not isinstance(values, list):

@@ -1,21 +1,32 @@
 """Fill between slices: ITK's morphological contour interpolation (Zukic et al. 2016), as 3D Slicer runs it.
 
-It is Slicer's own filter, from the `slicer-core` wheel, in a process of its own because these libraries may abort when
-the interpreter exits. The `itk-morphologicalcontourinterpolation` wheel gives the same voxels once its distance
-transforms are switched off as Slicer has them, but takes ten seconds to import. Beyond the outermost drawn slices all
-stays empty. Muscles are filled one by one, so that none loses voxels where drawn masks overlap.
+It is Slicer's own filter, from Slicer itself or the `slicer-core` wheel, in a process of its own because these
+libraries may abort when the interpreter exits. The `itk-morphologicalcontourinterpolation` wheel gives the same voxels
+once its distance transforms are switched off as Slicer has them, but takes ten seconds to import. Beyond the outermost
+drawn slices all stays empty. Muscles are filled one by one, so that none loses voxels where drawn masks overlap.
 """
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from MusclePropLib.core.annotations import Annotations
 from MusclePropLib.core.rivals.isolated import run_isolated
-from MusclePropLib.core.volumes import Volume
+
+if TYPE_CHECKING:  # the child process need not load them
+    from MusclePropLib.core.annotations import Annotations
+    from MusclePropLib.core.volumes import Volume
 
 TIME_LIMIT = 600.0
 K_AXIS = 2  # VTK's last axis is the array's first
+SOURCES = ("vtkITK", "slicer_core")  # the module within Slicer, and the wheel's package
+
+
+def available() -> bool:
+    """Whether this Python has the filter, as far as can be told without loading it."""
+    return any(find_spec(name) for name in SOURCES)
 
 
 def run(volume: Volume, annotations: Annotations) -> list[np.ndarray]:
@@ -27,7 +38,10 @@ def run(volume: Volume, annotations: Annotations) -> list[np.ndarray]:
 
 def compute(stacks: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Fill each uint8 stack (slices, rows, columns) between its non-empty slices; runs in the child process."""
-    from slicer_core.vtkITK import vtkITKMorphologicalContourInterpolator
+    try:
+        from vtkITK import vtkITKMorphologicalContourInterpolator
+    except ImportError:
+        from slicer_core.vtkITK import vtkITKMorphologicalContourInterpolator
 
     from MusclePropLib.core.rivals.vtk_images import numpy_array, vtk_image
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -34,72 +34,105 @@ def run_isolated(
 
     Raises RivalUnavailable if the module misses a package there, RivalFailed if it crashes or takes too long.
     """
-    with tempfile.TemporaryDirectory(prefix="muscleprop-rival-") as folder:
-        given, answer = Path(folder, "given.npz"), Path(folder, "answer.npz")
-        np.savez(given, **arrays)
-        command = [python, "-m", __name__, module, str(given), str(answer)]
-        said = _finish(command, folder, time_limit, module)
-        if not answer.exists():
-            raise _reason(said, module)
-        with np.load(answer, allow_pickle=False) as stored:
+    with Isolated(module, arrays, python) as child:
+        return child.result(time_limit)
+
+
+class Isolated:
+    """`compute(arrays)` of a module, under way in a process of its own; leaving the context ends it.
+
+    Its stdin is a pipe that nothing is written to: when this process dies, however it dies, the pipe closes, and the
+    child removes its files and ends.
+    """
+
+    def __init__(self, module: str, arrays: Mapping[str, np.ndarray], python: str = sys.executable) -> None:
+        self._name = module.rpartition(".")[2]
+        self._files = tempfile.TemporaryDirectory(prefix="muscleprop-isolated-", ignore_cleanup_errors=True)
+        folder = Path(self._files.name)
+        self._answer, self._said = folder / "answer.npz", folder / "said.txt"
+        np.savez(folder / "given.npz", **arrays)
+        command = [python, "-m", __name__, module, str(folder)]
+        paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]  # Slicer's Python finds its modules by it
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths), "PYTHONUTF8": "1"}
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL}
+        with open(self._said, "wb") as said:
+            self._process = subprocess.Popen(
+                command, cwd=folder, env=environment, start_new_session=True, stderr=said, **pipes
+            )
+
+    def __enter__(self) -> Isolated:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended yet."""
+        return self._process.poll() is None
+
+    def result(self, time_limit: float) -> dict[str, np.ndarray]:
+        """What it has computed, waited for at most `time_limit` seconds; raises as `run_isolated`."""
+        try:
+            self._process.wait(time_limit)
+        except subprocess.TimeoutExpired as fault:
+            raise RivalFailed(f"{self._name} was stopped after {time_limit:.0f} s") from fault
+        if not self._answer.exists():
+            raise self._reason()
+        with np.load(self._answer, allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
 
+    def close(self) -> None:
+        """End the process, and on POSIX what it started, such as data loaders; harmless when all has ended."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if hasattr(os, "killpg"):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            else:
+                self._process.kill()
+        self._process.stdin.close()
+        self._process.wait()
+        self._files.cleanup()
 
-def _finish(command: list[str], folder: str, time_limit: float, module: str) -> str:
-    """Run to the end or to the limit; returns what was written to stderr."""
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"}
-    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
-    process = subprocess.Popen(command, cwd=folder, env=environment, start_new_session=True, **quiet)
-    try:
-        return process.communicate(timeout=time_limit)[1].decode(errors="replace")
-    except subprocess.TimeoutExpired as fault:
-        raise RivalFailed(f"{module.rpartition('.')[2]} was stopped after {time_limit:.0f} s") from fault
-    finally:
-        _kill_family(process)
-
-
-def _kill_family(process: subprocess.Popen) -> None:
-    """End the process, and on POSIX what it started, such as data loaders; harmless when all has ended."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        if hasattr(os, "killpg"):
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()
-    process.wait()
+    def _reason(self) -> RuntimeError:
+        said = self._said.read_text(encoding="utf-8", errors="replace")
+        lines = [line.strip() for line in said.splitlines() if line.strip()]
+        missing = [line.removeprefix(MISSING) for line in lines if line.startswith(MISSING)]
+        if missing:
+            return RivalUnavailable(missing[0])
+        return RivalFailed(f"{self._name} crashed ({lines[-1] if lines else 'without a word'})")
 
 
-def _reason(said: str, module: str) -> RuntimeError:
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
-    missing = [line.removeprefix(MISSING) for line in lines if line.startswith(MISSING)]
-    if missing:
-        return RivalUnavailable(missing[0])
-    return RivalFailed(f"{module.rpartition('.')[2]} crashed ({lines[-1] if lines else 'without a word'})")
+def _end_with_parent(folder: Path) -> None:
+    """Leave nothing computing for hours, and no masks lying about, when the parent is killed.
 
-
-def _end_with_parent() -> None:
-    """Leave nothing computing for hours when the benchmark itself is killed (on POSIX, where this shows)."""
-    parent = os.getppid()
+    The pipe is moved away from stdin, which libraries look at while they load: on Windows they would wait for the read.
+    """
+    pipe = os.dup(0)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
 
     def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(2)
+        while os.read(pipe, 1):
+            pass
+        shutil.rmtree(folder, ignore_errors=True)
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _child(module: str, given: str, answer: str) -> None:
-    _end_with_parent()
+def _child(module: str, folder: Path) -> None:
+    _end_with_parent(folder)
     try:
         compute = importlib.import_module(module).compute
-        with np.load(given, allow_pickle=False) as stored:
+        with np.load(folder / "given.npz", allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
         results = compute(arrays)
     except ImportError as fault:
         sys.exit(f"{MISSING}{fault}")
-    with replacing(Path(answer)) as part:
+    with replacing(folder / "answer.npz") as part:
         np.savez(part, **results)
 
 
 if __name__ == "__main__":
-    _child(*sys.argv[1:])
+    _child(sys.argv[1], Path(sys.argv[2]))
