@@ -14,6 +14,7 @@ from slicer.util import VTKObservationMixin
 from MusclePropLib.gui.advanced import AdvancedSection
 from MusclePropLib.gui.annotate import AnnotateSection
 from MusclePropLib.gui.channel import QProcessChannel
+from MusclePropLib.gui.csv_export import CsvSection
 from MusclePropLib.gui.faults import guarded
 from MusclePropLib.gui.measure import MeasureSection
 from MusclePropLib.gui.propagate import PropagateSection
@@ -52,6 +53,7 @@ class Panel(VTKObservationMixin):
         self.propagate = PropagateSection(self.ui, self.work)
         self.result = ResultSection(self.ui, self.work)
         self.measure = MeasureSection(self.ui, self.work)
+        self.csv = CsvSection(self.ui, self.work)
         self.report = ReportSection(self.ui, self.work)
         self.advanced = AdvancedSection(self.ui, self.work)
         self._shortcuts = Shortcuts(

@@ -16,6 +16,7 @@ from slicer.i18n import tr as _
 
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.steps import Steps, advance
+from MusclePropLib.gui.ask_file import ask_where
 from MusclePropLib.gui.faults import guarded
 from MusclePropLib.gui.programs import Programs
 from MusclePropLib.gui.work import Work
@@ -68,7 +69,8 @@ class ReportSection:
         self._clear()
 
     def _begin(self) -> None:
-        page = ask_where(self._nodes()[1].GetName())
+        name = self._nodes()[1].GetName()
+        page = ask_where(_("Save the report"), name, _("Web page"), (".html", ".htm"))
         if page is None:
             return
         nodes = self._nodes()  # anew: much may have happened behind the dialog
@@ -119,18 +121,6 @@ class ReportSection:
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
         self._folder = self._steps = None
-
-
-def ask_where(name: str) -> Path | None:
-    """The file to write the page to; None if the expert thinks better of it."""
-    proposed = str(Path(qt.QDir.homePath()) / f"{name}.html")
-    chosen = qt.QFileDialog.getSaveFileName(
-        slicer.util.mainWindow(), _("Save the report"), proposed, _("Web page") + " (*.html)"
-    )
-    if not chosen:
-        return None
-    path = Path(chosen)
-    return path if path.suffix.lower() in (".html", ".htm") else path.with_name(f"{path.name}.html")
 
 
 def show_page(page: Path) -> None:

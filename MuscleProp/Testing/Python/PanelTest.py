@@ -13,6 +13,7 @@ from unittest import mock
 import numpy as np
 import qt
 import slicer
+import vtk
 
 sys.path.append(str(Path(__file__).resolve().parent))
 from self_test_case import SelfTestCase
@@ -126,7 +127,7 @@ class PanelTest(SelfTestCase):
         with tempfile.TemporaryDirectory() as folder:
             page = Path(folder) / "leg.html"
             with (
-                mock.patch.object(report, "ask_where", lambda _name: page),
+                mock.patch.object(report, "ask_where", lambda *_: page),
                 mock.patch.object(report, "show_page") as shown,
             ):
                 panel.ui.reportButton.click()
@@ -134,6 +135,17 @@ class PanelTest(SelfTestCase):
             shown.assert_called_once_with(page)
             self.assertIn("GM", page.read_text(encoding="utf-8"))
         self.assertIn("leg.html", panel.ui.reportLabel.text)
+
+    def test_table_is_exported(self):
+        from MusclePropLib.gui import csv_export
+
+        panel = self.drawn_panel()
+        with tempfile.TemporaryDirectory() as folder:
+            table = Path(folder) / "leg.csv"
+            with mock.patch.object(csv_export, "ask_where", lambda *_: table):
+                panel.ui.exportButton.click()
+            lines = table.read_text(encoding="utf-8").splitlines()
+        self.assertEqual([line.split(",")[1] for line in lines], ["muscle", "GM", "GL", "SOL"])
 
     def test_closing_scene_and_panel_leave_nothing(self):
         panel = self.drawn_panel("slow")
@@ -195,6 +207,19 @@ class PanelTest(SelfTestCase):
         self.until(lambda: not panel._quiet.active, "the panel comes to rest")
         self.assertEqual(self.drawn(panel, "SOL"), [])
         editor.setActiveEffect(None)
+
+    @unittest.skipUnless(HAS_WINDOW, "needs a plot view")
+    def test_point_selected_in_the_plot(self):
+        """Slicer's plot view tells of what its chart has selected, and the panel goes there and lets go of it."""
+        panel = self.drawn_panel()
+        panel.ui.measureButton.click()
+        chart = slicer.app.layoutManager().plotWidget(0).plotView().chart()
+        rows = vtk.vtkIdTypeArray()
+        rows.InsertNextValue(11)
+        chart.GetPlot(0).SetSelection(rows)
+        chart.InvokeEvent(vtk.vtkCommand.SelectionChangedEvent)
+        self.until(lambda: panel.work.current_slice() == 11, "the slice is shown")
+        self.until(lambda: chart.GetPlot(0).GetSelection().GetNumberOfValues() == 0, "the point is let go")
 
     def test_choices_survive_saving_and_loading(self):
         from MuscleProp import MusclePropLogic
