@@ -37,7 +37,7 @@ class MuscleProp(ScriptedLoadableModule):
         ScriptedLoadableModule.__init__(self, parent)
         parent.title = _("MuscleProp")
         parent.categories = [translate("qSlicerAbstractCoreModule", "Segmentation")]
-        parent.dependencies = ["Segmentations", "SegmentEditor", "SubjectHierarchy"]
+        parent.dependencies = ["Segmentations", "SegmentEditor", "SubjectHierarchy", "Plots"]
         parent.contributors = ["The MuscleProp contributors"]
         parent.helpText = _(
             "Outline muscles on a few slices of a 3D ultrasound volume, click Propagate, and every slice is filled; "
