@@ -12,6 +12,7 @@ from MusclePropLib.core.guided import run
 from MusclePropLib.core.guided.run import working_slices
 from MusclePropLib.core.network import Network
 from MusclePropLib.core.propagation import Cancelled, Settings, WarmState, propagate
+from MusclePropLib.core.rivals import fill
 from Testing.core.tubes import annotate, dice, tube, volume_of
 
 DRAFTS_ONLY = Settings(method="interpolation")
@@ -20,7 +21,8 @@ UNTRAINED = Settings(weights="none", time_limit=600)
 
 @pytest.fixture(autouse=True)
 def few_steps(monkeypatch):
-    """What is tested here holds after any number of fine-tuning steps."""
+    """What is tested here holds after any number of fine-tuning steps, and with nothing to compare with."""
+    monkeypatch.setattr(fill, "SOURCES", ())
     monkeypatch.setattr(run, "STEPS", 15)
     monkeypatch.setattr(run, "WARM_STEPS", 5)
 
@@ -48,7 +50,7 @@ def test_it_follows_the_muscle_and_expects_to():
     result = propagate(volume_of(image), annotate({"SOL": mask}, [0, 6, 12]), DRAFTS_ONLY)
     assert dice(result.mask(0), mask) > 0.93
     outcome = result.muscles[0]
-    assert outcome.estimate >= outcome.fill_estimate
+    assert outcome.estimate >= outcome.interpolation_estimate
     assert outcome.volume_ml == pytest.approx(result.mask(0).sum() * 2.0 * 0.25 / 1000)
     assert result.confidence.shape == (1, 13) and result.confidence[0, 6] == 1 > result.confidence[0, 3]
     assert result.next_slice not in (None, 0, 6, 12)
