@@ -49,7 +49,7 @@ def read_annotations(
         voxels = segment_voxels(segmentation_node, segment_id, geometry, axis)
         states = read_states(segment, voxels)
         if states.drawn:
-            drawn = {t: voxels.mask(t) for t in states.drawn}
+            drawn = dict(voxels.masks(states.drawn))
             muscles.append(MuscleAnnotation(states.name, drawn, states.absent, states.color))
             ids.append(segment_id)
     annotations = Annotations(geometry.moved(axis).shape, muscles, axis=axis)
@@ -194,5 +194,5 @@ def _still_filled(new: SegmentStates, old: SegmentStates, gained: dict[int, int]
 
 
 def _add_masks(masks: dict[int, np.ndarray], voxels: SegmentVoxels) -> None:
-    for t, mask in voxels.masks():
+    for t, mask in voxels.masks(voxels.drawings()):
         masks[t] = masks[t] | mask if t in masks else mask

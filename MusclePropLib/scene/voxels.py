@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,13 +45,11 @@ class SegmentVoxels:
         """The slice's number as the label map's own axis counts them, and back."""
         return self.shape[0] - 1 - slice_index if self.backwards else slice_index
 
-    def filled(self) -> list[int]:
-        """Slices with at least one voxel."""
-        return [t for t, _ in self._filled_parts()]
-
-    def masks(self) -> Iterator[tuple[int, np.ndarray]]:
-        """Number and (rows, columns) bool mask of the slices with at least one voxel."""
-        return ((t, self._whole(part)) for t, part in self._filled_parts())
+    def masks(self, slices: Collection[int]) -> Iterator[tuple[int, np.ndarray]]:
+        """Number and (rows, columns) bool mask of these slices, all of which the label map covers."""
+        first = self.offset[0]
+        for index, labels in planes(self.labels, sorted(t - first for t in slices)):
+            yield index + first, self._whole(labels == self.value)
 
     def drawings(self) -> dict[int, Drawing]:
         """What is on each slice with at least one voxel; one pass over the label map, if that was not done before."""

@@ -263,6 +263,24 @@ def test_axis_of_an_empty_segmentation_is_the_first(volume, segmentation):
         read_annotations(volume, segmentation, 0)
 
 
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_neighbouring_slices_are_told_apart(volume, axis):
+    segmentation = add_segmentation(volume, ["GM", "Not muscle"])
+    rng = np.random.default_rng(axis)
+    shape = slicer.util.arrayFromVolume(volume).shape
+    painted = {}
+    for segment_id, slices in (("GM", (2, 3, 4, 9)), ("Not muscle", (3, 5, 6))):
+        painted[segment_id] = np.zeros(shape, np.uint8)
+        across = np.moveaxis(painted[segment_id], axis, 0)
+        across[list(slices)] = rng.random((len(slices), *across.shape[1:])) < 0.3
+        slicer.util.updateSegmentBinaryLabelmapFromArray(painted[segment_id], segmentation, segment_id, volume)
+    annotations, _ = read_annotations(volume, segmentation, axis)
+    for segment_id, found in (("GM", annotations.muscles[0].drawn), ("Not muscle", annotations.not_muscle)):
+        across = np.moveaxis(painted[segment_id], axis, 0)
+        assert sorted(found) == np.flatnonzero(across.any(axis=(1, 2))).tolist()
+        assert all(np.array_equal(mask, across[t] > 0) for t, mask in found.items())
+
+
 def test_hidden_completed_and_not_muscle(volume):
     segmentation = add_segmentation(volume, ["GM", "GL", "SOL", "Not muscle"])
     for name in ("GM", "GL", "SOL"):
