@@ -1,5 +1,7 @@
 """Lessons, choice and fine-tuning of the correcting network."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +13,7 @@ from MusclePropLib.core.assemble import Placed, assemble
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.guided import bundled
 from MusclePropLib.core.guided.augment import augmented, read_backwards
-from MusclePropLib.core.guided.balance import LARGEST_SHIFT, balanced, level_of
+from MusclePropLib.core.guided.balance import LARGEST_SHIFT, balanced, by_certainty, level_of
 from MusclePropLib.core.guided.choice import Overlap, Trust, trust
 from MusclePropLib.core.guided.copies import lesson_from_copies
 from MusclePropLib.core.guided.correct import gap_clips
@@ -22,7 +24,6 @@ from MusclePropLib.core.guided.lessons import Lessons, simulated_clip
 from MusclePropLib.core.guided.muscle import FREE_NETWORK, NETWORK, MuscleWork
 from MusclePropLib.core.guided.pretrain import Recipe, pretrain
 from MusclePropLib.core.network import Network, NetworkConfig
-from MusclePropLib.core.priors.area import expected_areas
 from MusclePropLib.core.priors.frame import frame_around
 from MusclePropLib.core.priors.stack import CARRIED, build_stack
 from MusclePropLib.core.weights import save_weights
@@ -130,20 +131,6 @@ def test_trust_grows_with_the_gap_and_follows_the_score():
     assert bad.error(np.array([4.0]), np.array([False]))[0] == pytest.approx(0.4)
 
 
-def test_expected_areas_never_overshoot_and_end_where_the_known_ones_do():
-    areas = expected_areas({1: 10.0, 4: 90.0, 8: 20.0}, np.arange(10.0))
-    assert np.isnan(areas[[0, 9]]).all()
-    assert areas[[1, 4, 8]] == pytest.approx([10, 90, 20]) and np.nanmax(areas) <= 90
-    assert np.isnan(expected_areas({2: 5.0}, np.arange(4.0))).all()
-
-
-def test_areas_of_an_ellipsoid_are_found_from_five_slices():
-    z = np.linspace(-1, 1, 41)
-    truth = 1000 * (1 - z**2)
-    found = expected_areas({int(p): truth[p] for p in (0, 10, 20, 30, 40)}, z)
-    assert found.sum() == pytest.approx(truth.sum(), rel=0.02)
-
-
 def test_a_network_that_grows_everywhere_is_brought_back_to_the_expected_areas(stack):
     work = MuscleWork(0, MuscleAnnotation("x", {}), stack, np.arange(9.0))
     unknown = np.flatnonzero(np.isfinite(stack.areas) & ~np.isin(np.arange(9), list(stack.known)))
@@ -234,6 +221,25 @@ def test_neighbours_that_claim_the_same_room_both_keep_their_area():
         assert (fair == label).sum() == pytest.approx(wanted, rel=0.03)
 
 
+def test_where_two_meet_the_one_drawn_nearby_has_its_way():
+    frame = frame_around({0: np.pad(np.ones((20, 40), bool), ((20, 20), (10, 10)))}, np.arange(1), np.zeros(1), (1, 1))
+    rows = np.arange(96)[:, None] * np.ones((1, 96))
+    claims = [(60 - rows) / 2, (rows - 40) / 2]  # both want the rows from 40 to 60
+    placed = [Placed(frame, np.clip(c, -6, 6)[None].astype(np.float32), np.ones(1, bool)) for c in claims]
+    annotations = Annotations((1, 60, 60), [MuscleAnnotation("GM"), MuscleAnnotation("GL")])
+
+    def parts(*placed_):
+        labels = assemble(list(placed_), annotations, np.zeros(1))
+        return [int((labels == label).sum()) for label in (1, 2)]
+
+    even = parts(*by_certainty(placed, [np.array([5.0]), np.array([5.0])]))
+    alone = parts(placed[0], replace(placed[1], valid=np.zeros(1, bool)))[0]
+    sure = parts(*by_certainty(placed, [np.array([0.5]), np.array([20.0])]))
+    assert abs(even[0] - even[1]) < 0.1 * sum(even)
+    assert sure[0] == pytest.approx(alone, rel=0.03) and sure[0] > 1.2 * even[0]
+    assert sum(sure) == sum(even), "nothing is lost to the background"
+
+
 @given(
     values=st.lists(st.floats(-9, 9, width=32) | st.sampled_from([-1e3, 0, 3, 1e3]), min_size=2, max_size=60),
     share=st.floats(0, 1),
@@ -252,7 +258,7 @@ def test_a_candidate_that_loses_the_muscle_is_not_chosen():
     work = MuscleWork(0, MuscleAnnotation("SOL", drawn), whole, np.arange(13.0))
     work.tasks = list(hidden_tasks(image, np.arange(13.0), (0.5, 0.5), drawn, frozenset(), np.arange(13)))
     work.score_drafts()
-    work.add_network(np.full_like(whole.images, -20.0), [task.truth for task in work.tasks])
+    work.add_network(np.full_like(whole.images, -60.0), [task.truth for task in work.tasks])
     work.trusts[NETWORK] = Trust(0.0, 0.0, 1.0, 0.0)
     work.choose()
     assert work.estimate(NETWORK) >= work.estimate(work.chosen) and work.chosen != NETWORK

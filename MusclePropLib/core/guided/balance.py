@@ -15,7 +15,21 @@ ROUNDS = 3
 LARGEST_SHIFT = 3.0
 """Logits that a muscle gains or gives at most on a slice: six pixels of border."""
 
-CERTAIN = 1e3
+CERTAIN = 1e6
+
+CONTEST = 3.0
+"""How sharply a muscle drawn nearby prevails over one drawn far away (measured on simulated calves)."""
+
+
+def by_certainty(placed: Sequence[Placed], reaches: Sequence[np.ndarray]) -> list[Placed]:
+    """The muscles with their logits weighted so that where two meet, the one that is known better has its way.
+
+    `reaches` (n,) mm of each muscle to its known slices: the less and the smaller its window, the less its border may
+    be off. A muscle alone keeps its shape, for a weight never moves a logit's zero.
+    """
+    spread = np.stack([(r + 1) ** CONTEST * p.frame.step[0] for p, r in zip(placed, reaches, strict=True)])
+    weights = (spread.max(axis=0) / spread).astype(np.float32)
+    return [replace(p, logits=p.logits * w[:, None, None]) for p, w in zip(placed, weights, strict=True)]
 
 
 def balanced(placed: Sequence[Placed], areas: Sequence[np.ndarray], annotations: Annotations) -> list[Placed]:

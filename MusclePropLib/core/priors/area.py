@@ -16,22 +16,42 @@ LARGEST_SHIFT = 12.0
 """Crop pixels that a border is moved at most."""
 
 
-def expected_areas(areas: Mapping[int, float], along: np.ndarray) -> np.ndarray:
-    """Area expected on each place (n,), nan beyond the outermost known ones.
+def expected_areas(areas: Mapping[int, float], positions: np.ndarray, slices: np.ndarray) -> np.ndarray:
+    """Area expected on each of `slices` (n,); nan where there is but one known slice to go by.
 
-    `areas` maps known places to areas in any unit; `along` (n,) mm. Monotone piecewise cubic in the area (Fritsch and
-    Butland 1984, as in SciPy): unlike a plain spline it never overshoots a drawn slice.
+    `areas` maps known slices, among `slices` or not, to areas in any unit; `positions` (mm) of all slices, increasing
+    or decreasing. Between known slices: monotone piecewise cubic in the area (Fritsch and Butland 1984, as in SciPy),
+    which unlike a plain spline never overshoots a drawn slice. Beyond them: `beyond_the_last`.
     """
-    known = sorted(areas, key=lambda place: along[place])
-    at = along[known]
+    known = sorted(areas)
+    way = np.sign(positions[known[-1]] - positions[known[0]])
+    at, along = positions[known] * way, positions[slices] * way
     kept = [0, *(np.flatnonzero(np.diff(at) > 1e-6) + 1)]
     if len(kept) < 2:
         return np.full(len(along), np.nan)
-    values = np.array([areas[place] for place in known], float)
-    curve = PchipInterpolator(at[kept], values[kept], extrapolate=False)(along)
-    places = np.arange(len(along))
-    curve[(places < min(known)) | (places > max(known))] = np.nan
-    return curve
+    at, values = at[kept], np.array([areas[known[i]] for i in kept], float)
+    curve = PchipInterpolator(at, values, extrapolate=False)(along)
+    before, after = along < at[0], along > at[-1]
+    curve[before] = beyond_the_last(-at[::-1], values[::-1], -along[before])
+    curve[after] = beyond_the_last(at, values, along[after])
+    return np.maximum(curve, 0.0)
+
+
+def beyond_the_last(at: np.ndarray, values: np.ndarray, ahead: np.ndarray) -> np.ndarray:
+    """Areas at `ahead` (mm), all beyond the last of the known ones, `values` at `at` (both (m,), increasing).
+
+    The square root of the area, a diameter, goes on with the slope that it has at its last place, and bends as it did
+    over the last three, but never grows again: muscles and organs end like cones or ellipsoids. What lies behind a
+    slice without the muscle tells nothing of its other end.
+    """
+    empty = np.flatnonzero(values == 0)
+    at, values = (a[empty[-1] + 1 if len(empty) and values[-1] else 0 :] for a in (at, values))
+    diameters = np.sqrt(values)
+    slopes = np.diff(diameters, prepend=diameters[:1]) / np.diff(at, prepend=at[0] - 1)
+    bend = 0.0 if len(at) < 3 else min(2 * (slopes[-1] - slopes[-2]) / (at[-1] - at[-3]), 0.0)
+    slope = min(slopes[-1] + bend * (at[-1] - at[-2]) / 2 if len(at) > 1 else 0.0, 0.0)
+    away = ahead - at[-1]
+    return np.maximum(diameters[-1] + slope * away + bend * away**2 / 2, 0.0) ** 2
 
 
 def with_areas(distance: np.ndarray, areas: np.ndarray, skip: Sequence[int] = ()) -> np.ndarray:

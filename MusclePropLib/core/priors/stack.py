@@ -28,7 +28,7 @@ class MuscleStack:
     `known` maps places in the stack to the signed distance of the drawn mask, or FAR where the muscle is absent.
     `between` (n,) is the share of the way from the known slice before to the one after; `gap` (n,) the distance to
     the nearest known slice in units of the window's side; `possible` (n,) is False where the muscle is known to be
-    absent, there or from there on; `areas` (n,) are the expected ones in pixels, nan beyond the known slices.
+    absent, there or from there on, or expected to have ended; `areas` (n,) are the expected ones in pixels.
     `carried_ways` are the two one-sided flow stacks.
     """
 
@@ -109,8 +109,8 @@ def build_stack(
     carried = flow.blend(*ways, shares)
     taper = _taper(shapes, empty, along)
     off = np.minimum(taper, -FAR)[:, None, None]
-    drawn_areas = {i: float(np.count_nonzero(shape > 0)) for i, shape in shapes.items()}
-    areas = expected_areas(drawn_areas | dict.fromkeys(empty, 0.0), along)
+    drawn_areas = {t: np.count_nonzero(mask) / np.prod(frame.step) for t, mask in drawn.items()}
+    areas = expected_areas(dict.fromkeys(absent, 0.0) | drawn_areas, positions, slices)
     drafts = {CARRIED: carried, INTERPOLATED: interpolated, MEAN: (carried + interpolated) / 2}
     known_places = [*shapes, *empty]
     return MuscleStack(
@@ -120,7 +120,7 @@ def build_stack(
         known=shapes | {i: np.full(images.shape[1:], FAR, np.float32) for i in empty},
         between=between,
         gap=nearest / (frame.step[0] * spacing[0] * images.shape[1]),
-        possible=np.isfinite(taper),
+        possible=np.isfinite(taper) & ~(areas < 1),
         carried_ways=(ways[0] - off, ways[1] - off),
         areas=areas,
         drafts={name: with_areas(draft - off, areas, known_places) for name, draft in drafts.items()},

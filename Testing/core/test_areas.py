@@ -1,0 +1,51 @@
+"""The areas that drawn slices lead to expect, between them and beyond them."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from MusclePropLib.core.priors.area import expected_areas
+
+EVERY = np.arange(41)
+ALONG = np.linspace(-1, 1, 41)
+
+
+def from_slices(truth, known, positions=ALONG):
+    return expected_areas({t: float(truth[t]) for t in known}, positions, EVERY)
+
+
+def test_areas_go_through_the_known_ones_and_never_overshoot():
+    areas = expected_areas({1: 10.0, 4: 90.0, 8: 20.0}, np.arange(10.0), np.arange(10))
+    assert areas[[1, 4, 8]] == pytest.approx([10, 90, 20]) and areas.max() <= 90
+    assert np.isnan(expected_areas({2: 5.0}, np.arange(4.0), np.arange(4))).all()
+
+
+def test_areas_of_an_ellipsoid_are_found_from_five_slices():
+    truth = 1000 * (1 - ALONG**2)
+    assert from_slices(truth, (0, 10, 20, 30, 40)).sum() == pytest.approx(truth.sum(), rel=0.02)
+
+
+@pytest.mark.parametrize("power", [1, 2], ids=["ellipsoid", "cone"])
+def test_beyond_the_known_slices_a_muscle_tapers_to_its_end(power):
+    truth = 1000 * np.clip(1 - np.abs(ALONG) ** (2 / power), 0, None) ** power
+    found = from_slices(truth, (8, 14, 20, 26, 32))
+    outside = (EVERY < 8) | (EVERY > 32)
+    assert np.abs(found - truth)[outside].sum() < 0.35 * truth[outside].sum()
+    assert np.abs(truth[[8, 32]].repeat(8) - truth[outside]).sum() > 0.6 * truth[outside].sum(), "going on is far off"
+
+
+def test_a_bone_of_one_size_goes_on_and_what_grows_does_not_grow_on():
+    assert from_slices(np.full(41, 300.0), (10, 20, 30)) == pytest.approx(np.full(41, 300.0))
+    growing = from_slices(np.linspace(100, 500, 41), (10, 20, 30))
+    assert growing[31:] == pytest.approx(np.full(10, growing[30]), rel=0.05) and (growing[:10] <= growing[10]).all()
+
+
+@given(st.lists(st.integers(0, 40), min_size=2, max_size=6, unique=True), st.integers(0, 1000), st.integers(0, 1000))
+def test_areas_are_finite_and_do_not_depend_on_the_direction(known, first, second):
+    truth = np.linspace(first, second, 41)
+    found = from_slices(truth, known)
+    assert np.isfinite(found).all() and (found >= 0).all()
+    mirrored = from_slices(truth[::-1], [40 - t for t in known])[::-1]
+    assert found == pytest.approx(mirrored, abs=1e-6)
+    assert found == pytest.approx(from_slices(truth, known, -ALONG), abs=1e-6)
