@@ -121,6 +121,15 @@ def test_one_drawn_slice_is_enough():
     assert np.isnan(result.muscles[0].estimate) and result.summary()["muscles"][0]["estimate"] is None
 
 
+def test_grey_levels_that_tell_all_make_up_for_slices_never_drawn():
+    y, x = np.mgrid[:60, :70]
+    mask = np.stack([np.hypot(y - 30, x - 35) < 6 + 4 * np.sin(t) for t in range(9)])
+    image = 100.0 * mask + np.random.default_rng(0).standard_normal(mask.shape)
+    result = propagate(volume_of(image.astype(np.float32)), annotate({"organ": mask}, [2]), DRAFTS_ONLY)
+    copied = np.broadcast_to(mask[2], mask.shape)
+    assert dice(result.mask(0), mask) > 0.93 > dice(copied, mask) + 0.1
+
+
 def test_every_preview_promises_at_least_as_much_as_the_one_before():
     image, mask = tube()
     events = []

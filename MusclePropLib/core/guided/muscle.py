@@ -24,9 +24,6 @@ HOPELESS = 0.8
 TELLING = 0.85
 """Share of pixels near a hidden border that grey levels must tell apart before a random walk is worth its time."""
 
-NETWORKS_CREDIT = 0.005
-"""Dice by which the network may look worse and is still chosen: it wins most ties (organs in CT, simulated calves)."""
-
 PLAIN = 0.95
 """The same share on the slices that the grey levels were learnt from, from which on they can be relied upon."""
 
@@ -71,7 +68,7 @@ class MuscleWork:
     def add_walk(self) -> None:
         """Let a random walk compete where grey levels tell inside from outside."""
         hidden = [share for t in self.tasks if (share := t.stack.told_apart(t.place, t.truth)) is not None]
-        if not self.tasks or (not self.plain() and (not hidden or np.mean(hidden) < TELLING)):
+        if not self.plain() and (not hidden or np.mean(hidden) < TELLING):
             return
         self.stack.add_walk()
         for task in self.tasks:
@@ -83,11 +80,12 @@ class MuscleWork:
             self.score(name)
 
     def fills(self, name: str) -> bool:
-        """Whether a candidate takes about the room that the drawn areas lead to expect."""
-        inside = np.isfinite(self.stack.areas)
+        """Whether a candidate takes about the room that the drawn areas lead to expect, or one drawn area at most."""
+        found, inside = self.areas(name), np.isfinite(self.stack.areas)
+        if not inside.any():
+            return bool(found.max() < LARGEST_FACTOR * found[list(self.stack.known)].max())
         expected = self.stack.areas[inside].sum()
-        found = self.areas(name)[inside].sum()
-        return not expected or bool(expected / LARGEST_FACTOR < found < expected * LARGEST_FACTOR)
+        return not expected or bool(expected / LARGEST_FACTOR < found[inside].sum() < expected * LARGEST_FACTOR)
 
     def plain(self) -> bool:
         """Whether grey levels alone tell the muscle's inside from its outside on the drawn slices themselves."""
@@ -120,21 +118,19 @@ class MuscleWork:
         """Choose the candidate with the best estimate; where the hidden slices tell nothing, the network or the flow.
 
         They tell nothing when there are none, or when they lie so far apart that nothing reaches from one to another.
-        A muscle that grey levels alone tell from its surroundings is then left to the random walk.
+        A muscle that grey levels alone tell from its surroundings is then left to the random walk, held back by the
+        flow where the walk leaves the muscle's room.
         """
         telling = any(trust.hidden_error < HOPELESS for trust in self.trusts.values())
         if insist_on_network and NETWORK in self.candidates:
             self.chosen = NETWORK
         elif telling:
             fitting = [name for name in self.trusts if self.fills(name)] or [CARRIED]
-            self.chosen = best({name: 1 - self.estimate(name) - self._credit(name) for name in fitting})
-        elif WALKED in self.candidates and self.plain() and self.fills(WALKED):
-            self.chosen = WALKED
+            self.chosen = best({name: 1 - self.estimate(name) for name in fitting})
+        elif WALKED in self.candidates and self.plain():
+            self.chosen = WALKED if self.fills(WALKED) else BOTH
         else:
             self.chosen = NETWORK if NETWORK in self.candidates and self.fills(NETWORK) else CARRIED
-
-    def _credit(self, name: str) -> float:
-        return NETWORKS_CREDIT if name in (NETWORK, FREE_NETWORK) else 0.0
 
     def errors(self, name: str) -> np.ndarray:
         """Expected 1 - Dice (n,) of a candidate on each place: zero where known."""

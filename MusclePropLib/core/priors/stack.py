@@ -109,8 +109,7 @@ def build_stack(
     carried = flow.blend(*ways, shares)
     taper = _taper(shapes, empty, along)
     off = np.minimum(taper, -FAR)[:, None, None]
-    drawn_areas = {t: np.count_nonzero(mask) / np.prod(frame.step) for t, mask in drawn.items()}
-    areas = expected_areas(dict.fromkeys(absent, 0.0) | drawn_areas, positions, slices)
+    areas = expected_areas(dict.fromkeys(absent, 0.0) | _drawn_areas(drawn, shapes, slices), positions, slices)
     drafts = {CARRIED: carried, INTERPOLATED: interpolated, MEAN: (carried + interpolated) / 2}
     known_places = [*shapes, *empty]
     return MuscleStack(
@@ -125,6 +124,19 @@ def build_stack(
         areas=areas,
         drafts={name: with_areas(draft - off, areas, known_places) for name, draft in drafts.items()},
     )
+
+
+def _drawn_areas(
+    drawn: Mapping[int, np.ndarray], shapes: Mapping[int, np.ndarray], slices: np.ndarray
+) -> dict[int, float]:
+    """Area in crop pixels of every drawn slice, of those outside the stack as the ones in it lead to expect.
+
+    A thin shape loses some of its area in the crop: a bone's surface may lose a tenth.
+    """
+    inside = {int(slices[place]): float(np.count_nonzero(shape > 0)) for place, shape in shapes.items()}
+    voxels = {t: np.count_nonzero(mask) for t, mask in drawn.items()}
+    scale = sum(inside.values()) / sum(voxels[t] for t in inside)
+    return {t: inside.get(t, count * scale) for t, count in voxels.items()}
 
 
 def _between(known: list[int], along: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
