@@ -137,12 +137,17 @@ class MuscleWork:
         return self.trusts[name].error(self.reach, self.beyond) * (self.reach > 0)
 
     def estimate(self, name: str) -> float:
-        """Expected pooled Dice of a candidate over the slices that are not known; nan if nothing can tell."""
+        """Expected pooled Dice of a candidate over the slices that are not known; nan if nothing can tell.
+
+        What it does not dare to show is missed, which counts half as much in a pooled Dice as what is shown.
+        """
         if name not in self.trusts:
             return float("nan")
-        unknown = (self.reach > 0) & self.stack.possible & self.present(name)
-        areas = self.areas(name) + 1.0
-        return expected_dice(self.errors(name)[unknown], areas[unknown]) if unknown.any() else 1.0
+        unknown = (self.reach > 0) & self.stack.possible
+        shown = self.present(name)
+        errors = np.where(shown, self.errors(name), 1.0)
+        areas = (self.areas(name) + 1.0) * np.where(shown, 1.0, 0.5)
+        return expected_dice(errors[unknown], areas[unknown]) if unknown.any() else 1.0
 
     def areas(self, name: str) -> np.ndarray:
         """Crop pixels (n,) that a candidate gives the muscle on the slice itself."""
