@@ -14,11 +14,12 @@ import math
 import os
 import signal
 import sys
+import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, BinaryIO
@@ -181,14 +182,15 @@ class Worker:
         except TypeError as fault:
             raise InputError(f"the settings of the job are not understood ({fault})") from fault
         tell = _Teller(job, folder, self._events, volume)
-        outcome = self._engine.propagate(
-            volume,
-            annotations,
-            settings,
-            on_event=tell,
-            control=lambda: self._inbox.asked(job),
-            warm=self._warm,
-        )
+        with _temporary_files_in(folder):
+            outcome = self._engine.propagate(
+                volume,
+                annotations,
+                settings,
+                on_event=tell,
+                control=lambda: self._inbox.asked(job),
+                warm=self._warm,
+            )
         summary = outcome.summary()
         write_result(folder, outcome.labels, summary)
         if outcome.labels.shape == volume.array.shape:  # else the client will say what is wrong with it
@@ -270,6 +272,16 @@ def _read(stdin: int) -> bytes:
         return os.read(stdin, 1 << 16)
     except OSError:
         return b""
+
+
+@contextmanager
+def _temporary_files_in(folder: Path) -> Iterator[None]:
+    """What the computing leaves behind when it is killed, masks of a patient among it, goes with the job's folder."""
+    tempfile.tempdir = str(folder)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = None  # the system's
 
 
 def _give_memory_back() -> None:

@@ -4,6 +4,7 @@ import ctypes
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,7 +61,7 @@ def propagate(volume, annotations, settings, on_event, control=None, warm=None):
         "provenance": {"method": "stand-in | not real"},
     }
     tests = {"rounds": warm.rounds, "pid": os.getpid(), "total": int(volume.array.sum()), "how": "complete"}
-    outcome = Outcome(labels, **summary, **tests)
+    outcome = Outcome(labels, **summary, **tests, temporary=tempfile.mkdtemp())
     if settings.behaviour == "talkative":
         talkative(on_event)
     behave = BEHAVIOURS.get(settings.behaviour or Path(volume.source).stem, quick)

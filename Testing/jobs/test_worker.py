@@ -37,6 +37,14 @@ def test_result_comes_back_as_drawn(warm_runner, make_job):
     assert not job.folder.exists()
 
 
+def test_what_the_computing_leaves_behind_goes_with_the_job(warm_runner, make_job):
+    with make_job() as one, make_job() as two:
+        for job in (one, two):
+            left = Path(submit(warm_runner, job)[-1].data["summary"]["temporary"])
+            assert left.is_dir() and left.parent == job.folder
+    assert not left.exists()
+
+
 def test_numbers_that_are_not_finite_become_null(warm_runner, make_job):
     with make_job() as job:
         progress = next(e for e in submit(warm_runner, job) if e.name == "progress")
