@@ -2,6 +2,7 @@
 
 import csv
 import io
+from pathlib import Path
 
 import pytest
 
@@ -77,6 +78,33 @@ def test_no_file_name_no_table(drawn, choose, tmp_path):
     choose(None)
     drawn.click("exportButton")
     assert list(tmp_path.glob("*.csv")) == []
+
+
+@pytest.mark.parametrize(("replace", "kept"), [(False, True), (True, False)])
+def test_a_file_that_the_dialog_could_not_ask_about_is_asked_about(drawn, choose, tmp_path, monkeypatch, replace, kept):
+    import slicer
+
+    asked = []
+    monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", lambda text, **_: asked.append(text) or replace)
+    old = tmp_path / "leg.csv"
+    old.write_text("old", encoding="utf-8")
+    choose(tmp_path / "leg")
+    drawn.click("exportButton")
+    assert len(asked) == 1 and str(old) in asked[0]
+    assert (old.read_text(encoding="utf-8") == "old") is kept
+    choose(old)  # the dialog itself has asked
+    drawn.click("exportButton")
+    assert len(asked) == 1 and old.read_text(encoding="utf-8") != "old"
+
+
+def test_the_proposed_name_is_one_that_any_system_takes(drawn, monkeypatch):
+    from PySide6.QtWidgets import QFileDialog
+
+    proposed = []
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (proposed.append(a[2]), ("", ""))[1])
+    drawn.segmentation.SetName("4: left/right")
+    drawn.click("exportButton")
+    assert Path(proposed[0]).name == "4_ left_right.csv"
 
 
 def test_failure_is_one_sentence_and_leaves_the_old_table(drawn, choose, warnings, tmp_path, monkeypatch):
