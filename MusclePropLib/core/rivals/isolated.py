@@ -41,8 +41,8 @@ def run_isolated(
 class Isolated:
     """`compute(arrays)` of a module, under way in a process of its own; leaving the context ends it.
 
-    Its stdin is a pipe that nothing is written to: when this process dies, however it dies, the pipe closes, and the
-    child removes its files and ends.
+    Its stdin is a pipe that nothing is written to: when this process dies, however it dies, the pipe closes, and a
+    child that is still at work removes its files and ends. Those of one that has ended stay in the temporary folder.
     """
 
     def __init__(self, module: str, arrays: Mapping[str, np.ndarray], python: str = sys.executable) -> None:
