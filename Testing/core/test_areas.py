@@ -49,3 +49,14 @@ def test_areas_are_finite_and_do_not_depend_on_the_direction(known, first, secon
     mirrored = from_slices(truth[::-1], [40 - t for t in known])[::-1]
     assert found == pytest.approx(mirrored, abs=1e-6)
     assert found == pytest.approx(from_slices(truth, known, -ALONG), abs=1e-6)
+
+
+def test_a_hand_that_trembles_ends_no_muscle():
+    along = np.array([0.0, 5.0, 10.0, 10.1, 10.04, 10.06, 16.0, 22.0, 28.0])
+    areas = expected_areas({0: 300.0, 2: 300.0, 4: 285.0, 5: 300.0}, along, np.arange(9))
+    assert (areas > 200).all()
+
+
+def test_neighbouring_slices_drawn_a_little_differently_end_no_muscle():
+    areas = expected_areas({0: 2000.0, 20: 2000.0, 30: 2000.0, 31: 1900.0}, EVERY * 1.4, EVERY)
+    assert areas[32:].min() > 1500

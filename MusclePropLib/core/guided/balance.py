@@ -25,7 +25,7 @@ def by_certainty(placed: Sequence[Placed], reaches: Sequence[np.ndarray]) -> lis
     """The muscles with their logits weighted so that where two meet, the one that is known better has its way.
 
     `reaches` (n,) mm of each muscle to its known slices: the less and the smaller its window, the less its border may
-    be off. A muscle alone keeps its shape, for a weight never moves a logit's zero.
+    be off. A weight never moves a logit's zero, so by itself it changes no muscle that is alone.
     """
     spread = np.stack([(r + 1) ** CONTEST * p.frame.step[0] for p, r in zip(placed, reaches, strict=True)])
     weights = (spread.max(axis=0) / spread).astype(np.float32)

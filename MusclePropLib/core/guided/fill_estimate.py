@@ -47,11 +47,12 @@ class Gap:
     stack: np.ndarray
     truth: np.ndarray
     place: int
+    stride: int = 1
 
     def overlap(self, filled: np.ndarray) -> Overlap:
-        """Of the filled stack with what was drawn, in pixels."""
+        """Of the filled stack with what was drawn, in voxels."""
         found = filled[self.place] > 0
-        return Overlap(*(float(np.count_nonzero(a)) for a in (found & self.truth, found, self.truth)))
+        return Overlap(*(float(np.count_nonzero(a)) * self.stride**2 for a in (found & self.truth, found, self.truth)))
 
 
 class FillEstimate:
@@ -116,7 +117,7 @@ def _gap(drawn: dict[int, np.ndarray], before: int, hidden: int, after: int) -> 
     place, length = _thinned(hidden - before, after - before)
     stack = np.zeros((length + 1, *masks.shape[1:]), np.uint8)
     stack[0], stack[-1] = masks[0], masks[2]
-    return Gap(hidden, stack, masks[1], place)
+    return Gap(hidden, stack, masks[1], place, stride)
 
 
 def _thinned(place: int, length: int) -> tuple[int, int]:
@@ -138,7 +139,7 @@ def expected(work: MuscleWork, overlaps: dict[int, Overlap]) -> float:
     fit = _trust(work, drawn, overlaps)
     if fit is None:
         return float("nan")
-    unknown = (work.reach > 0) & work.stack.possible & work.present(work.chosen)
+    unknown, shown = (work.reach > 0) & work.stack.possible, work.present(work.chosen)
     if not unknown.any():
         return 1.0
     slices = work.stack.slices
@@ -146,7 +147,7 @@ def expected(work: MuscleWork, overlaps: dict[int, Overlap]) -> float:
     between = fit.error(np.array([reach(work.positions, drawn, int(t)) for t in slices]), np.zeros_like(beyond))
     doubt = work.errors(work.chosen)
     areas = work.areas(work.chosen) + 1.0
-    missed = areas * (1 - doubt) / (1 + doubt) / 2
+    missed = areas * np.where(shown, (1 - doubt) / (1 + doubt), 1.0) / 2
     errors, weights = np.where(beyond, 1.0, between), np.where(beyond, missed, areas)
     return expected_dice(errors[unknown], weights[unknown])
 

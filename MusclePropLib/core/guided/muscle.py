@@ -81,7 +81,7 @@ class MuscleWork:
 
     def fills(self, name: str) -> bool:
         """Whether a candidate takes about the room that the drawn areas lead to expect, or one drawn area at most."""
-        found, inside = self.areas(name), np.isfinite(self.stack.areas)
+        found, inside = self.areas(name), np.isfinite(self.stack.areas) & self.stack.possible
         if not inside.any():
             return bool(found.max() < LARGEST_FACTOR * found[list(self.stack.known)].max())
         expected = self.stack.areas[inside].sum()

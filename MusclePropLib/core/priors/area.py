@@ -12,6 +12,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
+APART = 0.1
+"""Share of the drawn range that slices must lie apart for their areas to show how the muscle tapers."""
+
 LARGEST_SHIFT = 12.0
 """Crop pixels that a border is moved at most."""
 
@@ -23,9 +26,8 @@ def expected_areas(areas: Mapping[int, float], positions: np.ndarray, slices: np
     or decreasing. Between known slices: monotone piecewise cubic in the area (Fritsch and Butland 1984, as in SciPy),
     which unlike a plain spline never overshoots a drawn slice. Beyond them: `beyond_the_last`.
     """
-    known = sorted(areas)
-    way = np.sign(positions[known[-1]] - positions[known[0]])
-    at, along = positions[known] * way, positions[slices] * way
+    known = sorted(areas, key=lambda t: positions[t])  # a hand trembles: tracked frames may go back a little
+    at, along = positions[known], positions[slices]
     kept = [0, *(np.flatnonzero(np.diff(at) > 1e-6) + 1)]
     if len(kept) < 2:
         return np.full(len(along), np.nan)
@@ -46,12 +48,26 @@ def beyond_the_last(at: np.ndarray, values: np.ndarray, ahead: np.ndarray) -> np
     """
     empty = np.flatnonzero(values == 0)
     at, values = (a[empty[-1] + 1 if len(empty) and values[-1] else 0 :] for a in (at, values))
+    kept = _apart(at)
+    at, values = at[kept], values[kept]
     diameters = np.sqrt(values)
     slopes = np.diff(diameters, prepend=diameters[:1]) / np.diff(at, prepend=at[0] - 1)
     bend = 0.0 if len(at) < 3 else min(2 * (slopes[-1] - slopes[-2]) / (at[-1] - at[-3]), 0.0)
     slope = min(slopes[-1] + bend * (at[-1] - at[-2]) / 2 if len(at) > 1 else 0.0, 0.0)
     away = ahead - at[-1]
     return np.maximum(diameters[-1] + slope * away + bend * away**2 / 2, 0.0) ** 2
+
+
+def _apart(at: np.ndarray) -> list[int]:
+    """Of the known places, from the last one backwards those that lie a share APART of them all from the one before.
+
+    Between neighbouring slices a slope would be that of the hand that drew them.
+    """
+    kept = [len(at) - 1]
+    for place in range(len(at) - 2, -1, -1):
+        if at[kept[0]] - at[place] >= APART * (at[-1] - at[0]):
+            kept.insert(0, place)
+    return kept
 
 
 def with_areas(distance: np.ndarray, areas: np.ndarray, skip: Sequence[int] = ()) -> np.ndarray:
