@@ -13,7 +13,7 @@ from MusclePropLib.core.assemble import Placed, assemble
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.guided import bundled
 from MusclePropLib.core.guided.augment import augmented, read_backwards
-from MusclePropLib.core.guided.balance import LARGEST_SHIFT, balanced, by_certainty, level_of
+from MusclePropLib.core.guided.balance import LARGEST_SHIFT, contested, level_of
 from MusclePropLib.core.guided.choice import Overlap, Trust, trust
 from MusclePropLib.core.guided.copies import lesson_from_copies
 from MusclePropLib.core.guided.correct import gap_clips
@@ -214,7 +214,7 @@ def test_neighbours_that_claim_the_same_room_both_keep_their_area():
     areas = [np.array([float((f > 0).sum())]) for f in fields]
     annotations = Annotations((1, 60, 60), [MuscleAnnotation("GM"), MuscleAnnotation("GL")])
     plain = assemble(placed, annotations, np.zeros(1))
-    fair = assemble(balanced(placed, areas, annotations), annotations, np.zeros(1))
+    fair = assemble(contested(placed, areas, [np.ones(1)] * 2, annotations), annotations, np.zeros(1))
     wanted = areas[0][0] * np.prod(frame.step)
     for label in (1, 2):
         assert (plain == label).sum() < 0.9 * wanted
@@ -232,12 +232,26 @@ def test_where_two_meet_the_one_drawn_nearby_has_its_way():
         labels = assemble(list(placed_), annotations, np.zeros(1))
         return [int((labels == label).sum()) for label in (1, 2)]
 
-    even = parts(*by_certainty(placed, [np.array([5.0]), np.array([5.0])]))
+    nothing_expected = [np.full(1, np.nan)] * 2
+    even = parts(*contested(placed, nothing_expected, [np.array([5.0]), np.array([5.0])], annotations))
     alone = parts(placed[0], replace(placed[1], valid=np.zeros(1, bool)))[0]
-    sure = parts(*by_certainty(placed, [np.array([0.5]), np.array([20.0])]))
+    sure = parts(*contested(placed, nothing_expected, [np.array([0.5]), np.array([20.0])], annotations))
     assert abs(even[0] - even[1]) < 0.1 * sum(even)
     assert sure[0] == pytest.approx(alone, rel=0.03) and sure[0] > 1.2 * even[0]
     assert sum(sure) == sum(even), "nothing is lost to the background"
+
+
+def test_a_muscle_that_meets_no_other_has_its_area_however_the_other_was_drawn():
+    frame = frame_around({0: np.ones((60, 60), bool)}, np.arange(1), np.zeros(1), (1, 1))
+    y, x = np.mgrid[:96, :96]
+    fields = [(7 - np.hypot(y - 48, x - column)).astype(np.float32) for column in (34, 62)]
+    placed = [Placed(frame, 0.5 * f[None], np.ones(1, bool)) for f in fields]
+    areas = [np.array([1.2 * (f > 0).sum()]) for f in fields]
+    annotations = Annotations((1, 60, 60), [MuscleAnnotation("GM"), MuscleAnnotation("GL")])
+    for reaches in ((1.0, 1.0), (1.0, 30.0), (30.0, 1.0)):
+        fair = contested(placed, areas, [np.array([r]) for r in reaches], annotations)
+        found = (assemble(fair, annotations, np.zeros(1)) == 1).sum()
+        assert found == pytest.approx(areas[0][0] * np.prod(frame.step), rel=0.05)
 
 
 @given(
@@ -248,7 +262,7 @@ def test_the_offset_that_gives_a_muscle_its_area_is_that_of_a_full_sort(values, 
     lead = np.array(values, np.float32)
     count = int(np.clip(round(share * len(lead)), 1, len(lead)))
     expected = np.clip(np.sort(lead)[::-1][count - 1], -LARGEST_SHIFT, LARGEST_SHIFT)
-    assert level_of(lead, count) == expected
+    assert level_of(lead, count, LARGEST_SHIFT) == expected
 
 
 def test_a_candidate_that_loses_the_muscle_is_not_chosen():

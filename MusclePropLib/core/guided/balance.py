@@ -13,46 +13,46 @@ from MusclePropLib.core.priors.frame import SIZE
 
 ROUNDS = 3
 LARGEST_SHIFT = 3.0
-"""Logits that a muscle gains or gives at most on a slice: six pixels of border."""
+"""Unweighted logits that a muscle gains or gives at most on a slice: six pixels of border."""
 
-CERTAIN = 1e6
+CERTAIN = 1e12
 
 CONTEST = 3.0
 """How sharply a muscle drawn nearby prevails over one drawn far away (measured on simulated calves)."""
 
 
-def by_certainty(placed: Sequence[Placed], reaches: Sequence[np.ndarray]) -> list[Placed]:
-    """The muscles with their logits weighted so that where two meet, the one that is known better has its way.
+def contested(
+    placed: Sequence[Placed], areas: Sequence[np.ndarray], reaches: Sequence[np.ndarray], annotations: Annotations
+) -> list[Placed]:
+    """The muscles' logits, weighted and with one offset per slice each, so that a plain maximum shares the room fairly.
 
-    `reaches` (n,) mm of each muscle to its known slices: the less and the smaller its window, the less its border may
-    be off. A weight never moves a logit's zero, so by itself it changes no muscle that is alone.
-    """
-    spread = np.stack([(r + 1) ** CONTEST * p.frame.step[0] for p, r in zip(placed, reaches, strict=True)])
-    weights = (spread.max(axis=0) / spread).astype(np.float32)
-    return [replace(p, logits=p.logits * w[:, None, None]) for p, w in zip(placed, weights, strict=True)]
-
-
-def balanced(placed: Sequence[Placed], areas: Sequence[np.ndarray], annotations: Annotations) -> list[Placed]:
-    """The muscles with one offset per slice added to their logits, so that after the contest each has its area.
-
-    `areas` (n,) in crop pixels of the muscle's own frame, nan where nothing is expected. Each muscle
-    has its area when alone; where two claim the same pixels both would lose.
+    Where two meet, the one that is known better has its way: the smaller its distance `reaches` (n,) mm to its known
+    slices and the smaller its window, the more its logits weigh. Each muscle has its area when alone; where two claim
+    the same pixels one would lose some, so an offset gives it the expected `areas` (n,) in crop pixels of its own
+    frame, nan where nothing is expected. A muscle that meets no other is left as if it were alone.
     """
     if len(placed) < 2:
         return list(placed)
-    logits = [part.logits.copy() for part in placed]
+    weights = _weights(placed, reaches)
+    weighted = [replace(p, logits=p.logits * w[:, None, None]) for p, w in zip(placed, weights, strict=True)]
     finest = float(np.prod(_finest(placed)))
     for place, t in enumerate(placed[0].frame.slices):
-        fields = _fields(placed, place, int(t), annotations)
+        fields = _fields(weighted, place, int(t), annotations)
         wanted = [_wanted(part, area, place) / finest for part, area in zip(placed, areas, strict=True)]
         free = [
             index
             for index, muscle in enumerate(annotations.muscles)
             if np.isfinite(wanted[index]) and int(t) not in muscle.drawn and placed[index].valid[place]
         ]
-        for index, shift in _shifts(fields, wanted, free).items():
-            logits[index][place] += shift
-    return [replace(part, logits=own) for part, own in zip(placed, logits, strict=True)]
+        for index, shift in _shifts(fields, wanted, free, LARGEST_SHIFT * weights[:, place]).items():
+            weighted[index].logits[place] += shift
+    return weighted
+
+
+def _weights(placed: Sequence[Placed], reaches: Sequence[np.ndarray]) -> np.ndarray:
+    """Weights (muscles, n), 1 for the muscle that is known least on a slice."""
+    spread = np.stack([(r + 1) ** CONTEST * p.frame.step[0] for p, r in zip(placed, reaches, strict=True)])
+    return (spread.max(axis=0) / spread).astype(np.float32)
 
 
 def _fields(placed: Sequence[Placed], place: int, t: int, annotations: Annotations) -> np.ndarray:
@@ -89,7 +89,7 @@ def _wanted(part: Placed, areas: np.ndarray, place: int) -> float:
     return float(areas[place] * np.prod(part.frame.step))
 
 
-def _shifts(fields: np.ndarray, wanted: Sequence[float], free: Sequence[int]) -> dict[int, float]:
+def _shifts(fields: np.ndarray, wanted: Sequence[float], free: Sequence[int], limits: np.ndarray) -> dict[int, float]:
     shifts = dict.fromkeys(free, 0.0)
     if len(free) == 0 or len(fields) < 2:
         return {}
@@ -97,14 +97,15 @@ def _shifts(fields: np.ndarray, wanted: Sequence[float], free: Sequence[int]) ->
         for index in free:
             rivals = [fields[j] + shifts.get(j, 0.0) for j in range(len(fields)) if j != index]
             lead = fields[index] - np.maximum(np.max(rivals, axis=0), 0)
-            shifts[index] = -level_of(lead, int(np.clip(round(wanted[index]), 1, lead.size - 1)))
+            count = int(np.clip(round(wanted[index]), 1, lead.size - 1))
+            shifts[index] = -level_of(lead, count, float(limits[index]))
     return shifts
 
 
-def level_of(lead: np.ndarray, count: int) -> float:
-    """The `count`-th largest value of `lead`, within +-LARGEST_SHIFT; only what lies between needs to be sorted."""
-    close = lead[np.abs(lead) < LARGEST_SHIFT]
-    rank = count - np.count_nonzero(lead >= LARGEST_SHIFT)
+def level_of(lead: np.ndarray, count: int, limit: float) -> float:
+    """The `count`-th largest value of `lead`, within +-`limit`; only what lies between needs to be sorted."""
+    close = lead[np.abs(lead) < limit]
+    rank = count - np.count_nonzero(lead >= limit)
     if not 0 < rank <= len(close):
-        return LARGEST_SHIFT if rank <= 0 else -LARGEST_SHIFT
+        return limit if rank <= 0 else -limit
     return float(np.partition(close, len(close) - rank)[len(close) - rank])

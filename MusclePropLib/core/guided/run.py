@@ -15,7 +15,7 @@ from MusclePropLib.core.annotations import Annotations
 from MusclePropLib.core.assemble import assemble
 from MusclePropLib.core.device import Plan, choose_device, with_memory_fallback
 from MusclePropLib.core.guided import bundled
-from MusclePropLib.core.guided.balance import balanced, by_certainty
+from MusclePropLib.core.guided.balance import contested
 from MusclePropLib.core.guided.copies import lesson_from_copies
 from MusclePropLib.core.guided.hidden import hidden_tasks
 from MusclePropLib.core.guided.inputs import Clip
@@ -130,8 +130,8 @@ class Run:
 
     def labels(self, step: int = 1) -> np.ndarray:
         """The label map of the present choices, of every `step`-th row and column."""
-        placed = by_certainty([work.placed() for work in self.works], [work.reach for work in self.works])
-        placed = balanced(placed, [work.stack.areas for work in self.works], self.annotations)
+        areas, reaches = [work.stack.areas for work in self.works], [work.reach for work in self.works]
+        placed = contested([work.placed() for work in self.works], areas, reaches, self.annotations)
         return assemble(placed, self.annotations, self.positions, step)
 
     def _grid(self) -> tuple[np.ndarray, np.ndarray, tuple[float, float]]:
