@@ -57,9 +57,7 @@ def hidden_tasks(
 ) -> Iterator[HiddenTask]:
     """The tasks of one muscle, one for each drawn slice as long as another one remains; arguments as `build_stack`.
 
-    Everything, the crop window included, is made anew without the hidden slice, so nothing of its shape leaks into the
-    task. Its size does, between two drawn slices: without it three slices would look far worse than they are, for the
-    two at the ends tell nothing of the belly, while all three together give the sizes in between well.
+    Everything, the crop window included, is made anew without the hidden slice, so nothing of it leaks into the task.
     """
     known = sorted(drawn)
     for at, hidden in enumerate(known):
@@ -73,9 +71,8 @@ def hidden_tasks(
         if first not in rest and last not in rest:
             first = known[at - 1] if at else first
             last = known[at + 1] if at + 1 < len(known) else last
-        between = 0 < at < len(known) - 1
         inside = slices[(slices >= first) & (slices <= last)]
-        stack = build_stack(array, positions, spacing, rest, absent - {hidden}, inside, drawn if between else None)
+        stack = build_stack(array, positions, spacing, rest, absent - {hidden}, inside)
         place = int(np.flatnonzero(inside == hidden)[0])
         yield HiddenTask(
             muscle=muscle,

@@ -85,13 +85,12 @@ def build_stack(
     drawn: Mapping[int, np.ndarray],
     absent: frozenset[int] | set[int],
     slices: np.ndarray,
-    sizes: Mapping[int, np.ndarray] | None = None,
 ) -> MuscleStack:
     """Crops and priors of a muscle on `slices` of a volume.
 
     `array` (slices, rows, columns) of any dtype; `positions` (mm) of all of its slices; `spacing` (row, column) mm;
     `drawn` and `absent` as annotated, of which those outside `slices` only help to place the window. `slices` must hold
-    at least one drawn slice. The expected areas come from the masks in `sizes`, by default those `drawn`.
+    at least one drawn slice.
     """
     frame = frame_around(drawn, slices, positions, spacing)
     images = np.stack([frame.sample(array[t], i) for i, t in enumerate(slices)])
@@ -110,7 +109,7 @@ def build_stack(
     carried = flow.blend(*ways, shares)
     taper = _taper(shapes, empty, along)
     off = np.minimum(taper, -FAR)[:, None, None]
-    areas = expected_areas(dict.fromkeys(absent, 0.0) | _drawn_areas(sizes or drawn, shapes, slices), positions, slices)
+    areas = expected_areas(dict.fromkeys(absent, 0.0) | _drawn_areas(drawn, shapes, slices), positions, slices)
     drafts = {CARRIED: carried, INTERPOLATED: interpolated, MEAN: (carried + interpolated) / 2}
     known_places = [*shapes, *empty]
     return MuscleStack(
