@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from MusclePropLib.core.priors.area import expected_areas
@@ -41,6 +41,7 @@ def test_a_bone_of_one_size_goes_on_and_what_grows_does_not_grow_on():
     assert growing[31:] == pytest.approx(np.full(10, growing[30]), rel=0.05) and (growing[:10] <= growing[10]).all()
 
 
+@example([10, 11, 12, 13, 0, 30], 0, 1)
 @given(st.lists(st.integers(0, 40), min_size=2, max_size=6, unique=True), st.integers(0, 1000), st.integers(0, 1000))
 def test_areas_are_finite_and_do_not_depend_on_the_direction(known, first, second):
     truth = np.linspace(first, second, 41)

@@ -63,9 +63,10 @@ def _apart(at: np.ndarray) -> list[int]:
 
     Between neighbouring slices a slope would be that of the hand that drew them.
     """
+    least = APART * (at[-1] - at[0]) * (1 - 1e-6)  # just so far apart is far enough, whatever the rounding
     kept = [len(at) - 1]
     for place in range(len(at) - 2, -1, -1):
-        if at[kept[0]] - at[place] >= APART * (at[-1] - at[0]):
+        if at[kept[0]] - at[place] >= least:
             kept.insert(0, place)
     return kept
 
