@@ -131,11 +131,11 @@ def _drawn_areas(
 ) -> dict[int, float]:
     """Area in crop pixels of every drawn slice, of those outside the stack as the ones in it lead to expect.
 
-    A thin shape loses some of its area in the crop: a bone's surface may lose a tenth.
+    They are counted in the crop, where a shape that the slice's edge cuts off goes on beyond it, as its drafts do.
     """
     inside = {int(slices[place]): float(np.count_nonzero(shape > 0)) for place, shape in shapes.items()}
     voxels = {t: np.count_nonzero(mask) for t, mask in drawn.items()}
-    scale = sum(inside.values()) / sum(voxels[t] for t in inside)
+    scale = max(sum(inside.values()), 1.0) / sum(voxels[t] for t in inside)
     return {t: inside.get(t, count * scale) for t, count in voxels.items()}
 
 
