@@ -273,6 +273,29 @@ def test_a_candidate_that_loses_the_muscle_is_not_chosen():
     work.tasks = list(hidden_tasks(image, np.arange(13.0), (0.5, 0.5), drawn, frozenset(), np.arange(13)))
     work.score_drafts()
     work.add_network(np.full_like(whole.images, -60.0), [task.truth for task in work.tasks])
-    work.trusts[NETWORK] = Trust(0.0, 0.0, 1.0, 0.0)
+    work.trusts[NETWORK] = work.sized_trusts[NETWORK] = Trust(0.0, 0.0, 1.0, 0.0)
     work.choose()
     assert work.estimate(NETWORK) >= work.estimate(work.chosen) and work.chosen != NETWORK
+
+
+def test_an_estimate_from_three_slices_counts_the_belly_that_only_the_hidden_one_shows():
+    """Of a spindle's three slices the ends tell nothing of the middle one's area; all three together do."""
+    t = np.arange(21)
+    y, x = np.mgrid[:64, :64]
+    mask = np.hypot(y - 32, x - 32) < (6 + 14 * np.sin(np.pi * t / 20))[:, None, None]
+    image = np.random.default_rng(0).normal(mask, 3.0)
+    drawn = {i: mask[i] for i in (0, 10, 20)}
+    whole = build_stack(image, t.astype(float), (0.5, 0.5), drawn, frozenset(), t)
+    work = MuscleWork(0, MuscleAnnotation("SOL", drawn), whole, t.astype(float))
+    work.tasks = list(hidden_tasks(image, t.astype(float), (0.5, 0.5), drawn, frozenset(), t))
+    work.score_drafts()
+    hidden = next(task for task in work.tasks if not task.beyond)
+    for name in whole.drafts:
+        areas = [int((f > 0).sum()) for f in (hidden.fields[name], hidden.resized(hidden.fields[name]), hidden.truth)]
+        assert areas[0] < areas[1] < areas[2]
+        assert work.sized_trusts[name].error(np.ones(1), np.zeros(1, bool)) < work.trusts[name].error(
+            np.ones(1), np.zeros(1, bool)
+        )
+    for task in work.tasks:
+        if task.beyond:
+            assert (task.resized(task.fields[CARRIED]) == task.fields[CARRIED]).all()

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from MusclePropLib.core.annotations import Annotations
+from MusclePropLib.core.annotations import Annotations, MuscleAnnotation
 from MusclePropLib.core.assemble import Placed
-from MusclePropLib.core.priors.frame import SIZE
+from MusclePropLib.core.guided.slivers import slivers
+from MusclePropLib.core.priors.frame import SIZE, CropFrame
 
 ROUNDS = 3
 LARGEST_SHIFT = 3.0
@@ -35,16 +36,24 @@ def contested(
         return list(placed)
     weights = _weights(placed, reaches)
     weighted = [replace(p, logits=p.logits * w[:, None, None]) for p, w in zip(placed, weights, strict=True)]
-    finest = float(np.prod(_finest(placed)))
     for place, t in enumerate(placed[0].frame.slices):
-        fields = _fields(weighted, place, int(t), annotations)
-        wanted = [_wanted(part, area, place) / finest for part, area in zip(placed, areas, strict=True)]
+        room = _Room.around(placed, place)
+        fields = np.stack([room.field(part, m, int(t)) for part, m in zip(weighted, annotations.muscles, strict=True)])
+        wanted = [room.pixels(part, area[place]) for part, area in zip(placed, areas, strict=True)]
         free = [
             index
             for index, muscle in enumerate(annotations.muscles)
             if np.isfinite(wanted[index]) and int(t) not in muscle.drawn and placed[index].valid[place]
         ]
-        for index, shift in _shifts(fields, wanted, free, LARGEST_SHIFT * weights[:, place]).items():
+        limits = LARGEST_SHIFT * weights[:, place]
+        shifts = _shifts(fields, wanted, free, limits)
+        found = _slivers(fields, shifts, [room.pixels(part, 1.0) for part in placed])
+        for index, sliver in found.items():
+            fields[index][sliver] = -CERTAIN
+            weighted[index].logits[place][room.crop(sliver, placed[index])] = -limits[index]
+        if found:
+            shifts = _shifts(fields, wanted, free, limits)
+        for index, shift in shifts.items():
             weighted[index].logits[place] += shift
     return weighted
 
@@ -55,38 +64,71 @@ def _weights(placed: Sequence[Placed], reaches: Sequence[np.ndarray]) -> np.ndar
     return (spread.max(axis=0) / spread).astype(np.float32)
 
 
-def _fields(placed: Sequence[Placed], place: int, t: int, annotations: Annotations) -> np.ndarray:
-    """Logits (muscles, rows, columns) of all muscles in one window that holds theirs, in pixels of the finest."""
-    step = _finest(placed)
-    centres = np.array([part.frame.centres[place] for part in placed])
-    halves = np.array([SIZE / 2 * np.array(part.frame.step) for part in placed])
-    low, high = (centres - halves).min(axis=0), (centres + halves).max(axis=0)
-    shape = tuple(int(np.ceil(n)) for n in (high - low) / step)
-    fields = np.full((len(placed), *shape), -CERTAIN, np.float32)
-    for index, part in enumerate(placed):
-        drawn = annotations.muscles[index].drawn.get(t)
+@dataclass(frozen=True)
+class _Room:
+    """One window on a slice that holds those of all muscles, in pixels of the finest.
+
+    `low` is its corner and `step` the pixel's size, both (row, column) in voxels; `place` the slice's in the frames.
+    """
+
+    place: int
+    low: np.ndarray
+    step: np.ndarray
+    shape: tuple[int, int]
+
+    @classmethod
+    def around(cls, placed: Sequence[Placed], place: int) -> _Room:
+        step = np.min([part.frame.step for part in placed], axis=0)
+        centres = np.array([part.frame.centres[place] for part in placed])
+        halves = np.array([SIZE / 2 * np.array(part.frame.step) for part in placed])
+        low, high = (centres - halves).min(axis=0), (centres + halves).max(axis=0)
+        rows, columns = np.ceil((high - low) / step).astype(int)
+        return cls(place, low, step, (int(rows), int(columns)))
+
+    def pixels(self, part: Placed, area: float) -> float:
+        """An area in crop pixels of a muscle's frame, in pixels of this window."""
+        return float(area * np.prod(part.frame.step) / np.prod(self.step))
+
+    def field(self, part: Placed, muscle: MuscleAnnotation, t: int) -> np.ndarray:
+        """The muscle's logits here, (rows, columns); certain where they are known, or where it cannot be."""
+        drawn = muscle.drawn.get(t)
+        field = np.full(self.shape, -CERTAIN, np.float32)
         if drawn is not None:
             rows, columns = (
-                np.clip(np.round(low[axis] + step[axis] * np.arange(shape[axis])), 0, drawn.shape[axis] - 1).astype(int)
-                for axis in (0, 1)
+                np.clip(np.round(self.low[axis] + self.step[axis] * np.arange(n)), 0, drawn.shape[axis] - 1).astype(int)
+                for axis, n in enumerate(self.shape)
             )
-            fields[index] = np.where(drawn[np.ix_(rows, columns)], CERTAIN, -CERTAIN)
-        elif part.valid[place]:
-            scale = tuple(np.array(part.frame.step) / step)
-            window = replace(part.frame, centres=(part.frame.centres - low) / step, step=scale)
-            values, where = window.paste(part.logits[place], place, shape)
-            fields[index][where] = values
-    return fields
+            return np.where(drawn[np.ix_(rows, columns)], CERTAIN, field)
+        if part.valid[self.place]:
+            values, where = self._frame(part).paste(part.logits[self.place], self.place, self.shape)
+            field[where] = values
+        return field
+
+    def crop(self, mask: np.ndarray, part: Placed) -> np.ndarray:
+        """A mask (rows, columns) of this window in the muscle's own crop, (SIZE, SIZE) bool."""
+        frame = self._frame(part)
+        return frame.warp(mask.astype(np.float32), frame.matrix(self.place)) > 0.5
+
+    def _frame(self, part: Placed) -> CropFrame:
+        scale = tuple(np.array(part.frame.step) / self.step)
+        return replace(part.frame, centres=(part.frame.centres - self.low) / self.step, step=scale)
 
 
-def _finest(placed: Sequence[Placed]) -> np.ndarray:
-    """Voxels (row, column) per crop pixel of the finest window."""
-    return np.min([part.frame.step for part in placed], axis=0)
+def _slivers(fields: np.ndarray, shifts: Mapping[int, float], areas: Sequence[float]) -> dict[int, np.ndarray]:
+    """Slivers (rows, columns) of the muscles that have any; `areas` are those of their crop pixels."""
+    found = {}
+    for index, shift in shifts.items():
+        alone = fields[index] + shift > 0
+        won = alone & (fields[index] + shift > _rivals(fields, shifts, index))
+        sliver = slivers(alone, won, float(np.sqrt(areas[index])))
+        if sliver.any():
+            found[index] = sliver
+    return found
 
 
-def _wanted(part: Placed, areas: np.ndarray, place: int) -> float:
-    """The expected area in voxels."""
-    return float(areas[place] * np.prod(part.frame.step))
+def _rivals(fields: np.ndarray, shifts: Mapping[int, float], index: int) -> np.ndarray:
+    """The largest of the other muscles' logits, (rows, columns)."""
+    return np.max([fields[j] + shifts.get(j, 0.0) for j in range(len(fields)) if j != index], axis=0)
 
 
 def _shifts(fields: np.ndarray, wanted: Sequence[float], free: Sequence[int], limits: np.ndarray) -> dict[int, float]:
@@ -95,8 +137,7 @@ def _shifts(fields: np.ndarray, wanted: Sequence[float], free: Sequence[int], li
         return {}
     for _ in range(ROUNDS):
         for index in free:
-            rivals = [fields[j] + shifts.get(j, 0.0) for j in range(len(fields)) if j != index]
-            lead = fields[index] - np.maximum(np.max(rivals, axis=0), 0)
+            lead = fields[index] - np.maximum(_rivals(fields, shifts, index), 0)
             count = int(np.clip(round(wanted[index]), 1, lead.size - 1))
             shifts[index] = -level_of(lead, count, float(limits[index]))
     return shifts

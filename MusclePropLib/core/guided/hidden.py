@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from MusclePropLib.core.guided.inputs import CLIP_SLICES, Clip, make_clip, thinned
+from MusclePropLib.core.priors.area import with_areas
 from MusclePropLib.core.priors.distance import signed_distance
 from MusclePropLib.core.priors.stack import MuscleStack, build_stack
 
@@ -44,6 +45,17 @@ class HiddenTask:
         clip.target[here] = np.clip(self.truth + 0.5, 0, 1)
         clip.counts[here] = clip.inside[here]
         return clip
+
+    def resized(self, field: np.ndarray) -> np.ndarray:
+        """A candidate's field (rows, columns) with the area half-way between the expected and the drawn one.
+
+        With no slice hidden, expected areas err about half as much (measured on calves and on organs in CT). Beyond
+        the known slices the field stays as it is.
+        """
+        if self.beyond:
+            return field
+        area = (self.stack.areas[self.place] + np.count_nonzero(self.truth > 0)) / 2
+        return with_areas(field[None], np.array([area]))[0]
 
 
 def hidden_tasks(

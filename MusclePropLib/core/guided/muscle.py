@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from MusclePropLib.core.annotations import MuscleAnnotation
 from MusclePropLib.core.assemble import Placed
-from MusclePropLib.core.guided.choice import Overlap, Trust, best, expected_dice, exponent_of, overlap, trust
+from MusclePropLib.core.guided.choice import Trust, best, expected_dice, exponent_of, overlap, trust
 from MusclePropLib.core.guided.hidden import HiddenTask, reach
 from MusclePropLib.core.guided.inputs import draft_logits
 from MusclePropLib.core.priors.stack import BOTH, CARRIED, WALKED, MuscleStack
 
 NETWORK, FREE_NETWORK = "network", "network, free in size"
+FREE = (WALKED, FREE_NETWORK)
+"""Candidates that are not brought to the expected areas."""
+
 LEAST_TRUST = 0.3
 """Beyond the known slices a muscle ends where its expected Dice falls below this."""
 
@@ -34,7 +37,10 @@ LARGEST_FACTOR = 1.5
 
 @dataclass
 class MuscleWork:
-    """State of one muscle; `candidates` maps names to logits (n, rows, columns) on the places of `stack`."""
+    """State of one muscle; `candidates` maps names to logits (n, rows, columns) on the places of `stack`.
+
+    `trusts` rank the candidates; `sized_trusts`, from hidden slices whose area is better known, say how good they are.
+    """
 
     index: int
     annotation: MuscleAnnotation
@@ -43,6 +49,7 @@ class MuscleWork:
     tasks: list[HiddenTask] = field(default_factory=list)
     candidates: dict[str, np.ndarray] = field(default_factory=dict)
     trusts: dict[str, Trust] = field(default_factory=dict)
+    sized_trusts: dict[str, Trust] = field(default_factory=dict)
     chosen: str = CARRIED
 
     def __post_init__(self) -> None:
@@ -56,7 +63,7 @@ class MuscleWork:
     def draft(self) -> str:
         """The most trusted of the drafts, which is what the network corrects."""
         drafts = [name for name in self.stack.drafts if name in self.trusts and self.fills(name)]
-        return best({name: 1 - self.estimate(name) for name in drafts}) if drafts else CARRIED
+        return self._best_of(drafts) if drafts else CARRIED
 
     def score_drafts(self) -> None:
         """Score every draft on the hidden slices; with none, everything stays untold."""
@@ -109,10 +116,23 @@ class MuscleWork:
         self.score(FREE_NETWORK)
 
     def score(self, name: str) -> None:
-        """Fit the candidate's trust to the hidden slices, if there are any."""
-        if self.tasks:
-            overlaps: list[Overlap] = [overlap(task, task.fields[name]) for task in self.tasks]
-            self.trusts[name] = trust(self.tasks, overlaps, exponent_of(name))
+        """Fit the candidate's trust to the hidden slices, if there are any.
+
+        The areas of all drawn slices together tell those in between well, those of all but one badly: of three, the
+        two at the ends tell nothing of the belly. Candidates that are brought to the expected area would look far
+        worse than they are, so what is said of them comes from hidden slices with a better area. For the choice that
+        would favour them over those that find the size in the image.
+        """
+        if not self.tasks:
+            return
+        fields = [task.fields[name] for task in self.tasks]
+        self.trusts[name] = self.sized_trusts[name] = self._trust(name, fields)
+        if name not in FREE:
+            self.sized_trusts[name] = self._trust(name, [t.resized(f) for t, f in zip(self.tasks, fields, strict=True)])
+
+    def _trust(self, name: str, fields: Sequence[np.ndarray]) -> Trust:
+        overlaps = [overlap(task, field_) for task, field_ in zip(self.tasks, fields, strict=True)]
+        return trust(self.tasks, overlaps, exponent_of(name))
 
     def choose(self, insist_on_network: bool = False) -> None:
         """Choose the candidate with the best estimate; where the hidden slices tell nothing, the network or the flow.
@@ -126,7 +146,7 @@ class MuscleWork:
             self.chosen = NETWORK
         elif telling:
             fitting = [name for name in self.trusts if self.fills(name)] or [CARRIED]
-            self.chosen = best({name: 1 - self.estimate(name) for name in fitting})
+            self.chosen = self._best_of(fitting)
         elif WALKED in self.candidates and self.plain():
             self.chosen = WALKED if self.fills(WALKED) else BOTH
         else:
@@ -134,18 +154,27 @@ class MuscleWork:
 
     def errors(self, name: str) -> np.ndarray:
         """Expected 1 - Dice (n,) of a candidate on each place: zero where known."""
-        return self.trusts[name].error(self.reach, self.beyond) * (self.reach > 0)
+        return self._errors(self.sized_trusts[name])
+
+    def _errors(self, trust_: Trust) -> np.ndarray:
+        return trust_.error(self.reach, self.beyond) * (self.reach > 0)
 
     def estimate(self, name: str) -> float:
         """Expected pooled Dice of a candidate over the slices that are not known; nan if nothing can tell.
 
         What it does not dare to show is missed, which counts half as much in a pooled Dice as what is shown.
         """
-        if name not in self.trusts:
+        return self._expected(name, self.sized_trusts)
+
+    def _best_of(self, names: Sequence[str]) -> str:
+        return best({name: 1 - self._expected(name, self.trusts) for name in names})
+
+    def _expected(self, name: str, trusts: Mapping[str, Trust]) -> float:
+        if name not in trusts:
             return float("nan")
         unknown = (self.reach > 0) & self.stack.possible
         shown = self.present(name)
-        errors = np.where(shown, self.errors(name), 1.0)
+        errors = np.where(shown, self._errors(trusts[name]), 1.0)
         areas = (self.areas(name) + 1.0) * np.where(shown, 1.0, 0.5)
         return expected_dice(errors[unknown], areas[unknown]) if unknown.any() else 1.0
 
@@ -157,7 +186,7 @@ class MuscleWork:
         """Places (n,) where the muscle is shown: not beyond the known slices where nothing can be trusted any more."""
         if name not in self.trusts:
             return np.ones(len(self.reach), bool)
-        return ~self.beyond | (self.errors(name) <= 1 - LEAST_TRUST)
+        return ~self.beyond | (self._errors(self.trusts[name]) <= 1 - LEAST_TRUST)
 
     def placed(self) -> Placed:
         """The chosen candidate, ready for the label map."""
