@@ -56,4 +56,6 @@ def test_the_room_of_a_sliver_is_given_back_where_the_muscle_is():
     labels = assemble(fair, annotations, np.zeros(1))[0]
     first_gl = np.flatnonzero((labels == 2).any(axis=1))[0]
     assert not (labels[:first_gl] == 1).any()
-    assert (labels == 1).any(axis=1).sum() == pytest.approx(33 * frame.step[0], abs=1.1)
+    assert (labels == 1).any(axis=1).sum() == pytest.approx(
+        33 * frame.step[0], abs=1.5
+    )  # two borders, each to within a voxel
