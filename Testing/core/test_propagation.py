@@ -228,3 +228,14 @@ def test_unusable_annotations_are_named(change, sentence):
 def test_close_slices_are_thinned_but_known_ones_kept():
     assert list(working_slices(np.arange(20) * 0.2, [3, 7])) == [0, 3, 5, 7, 10, 15, 19]
     assert len(working_slices(np.arange(20) * 1.0, [3])) == 20
+
+
+def test_where_nothing_is_dared_the_next_slice_is_the_farthest_one():
+    """Two neighbouring slices that have nothing in common say that nothing can be followed."""
+    shape = (13, 40, 40)
+    masks = {0: np.zeros(shape[1:], bool), 1: np.zeros(shape[1:], bool)}
+    masks[0][2:8, 2:8] = masks[1][30:36, 30:36] = True
+    image = np.random.default_rng(0).normal(size=shape)
+    result = propagate(volume_of(image), Annotations(shape, [MuscleAnnotation("SOL", masks)]), DRAFTS_ONLY)
+    assert not result.mask(0)[2:].any()
+    assert result.next_slice == 12

@@ -1,7 +1,8 @@
 """How good Slicer's Fill between slices would be: the real filter on hidden slices, in a process of its own.
 
 It is scored as the other candidates are, on every drawn slice that has drawn slices on both sides. Beyond the outermost
-ones it finds nothing. It runs beside the rest of the propagation and never holds it up by more than PATIENCE.
+ones it finds nothing. It runs beside the rest of the propagation and holds it up by PATIENCE at most, less where the
+time limit is near.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from MusclePropLib.core.annotations import MuscleAnnotation
     from MusclePropLib.core.guided.muscle import MuscleWork
 
-PATIENCE = 5.0
-"""Seconds to wait for the filter when all else is done."""
+PATIENCE, LEAST_PATIENCE = 5.0, 0.5
+"""Seconds to wait for the filter when all else is done, and when there is no time left either."""
 
 STEPS = 8
 """A longer gap is filled with STEPS - 1 slices at most: the filter halves gaps, so these come out the same."""
@@ -93,7 +94,7 @@ class FillEstimate:
         if self._child is None:
             return {}
         try:
-            return self._child.result(PATIENCE)
+            return self._child.result(min(PATIENCE, max(self._progress.left(), LEAST_PATIENCE)))
         except (RivalFailed, RivalUnavailable, OSError) as fault:
             self._warn(fault)
             return {}

@@ -52,13 +52,18 @@ def _provenance(run: Run) -> dict:
 
 
 def next_slice(run: Run) -> int | None:
-    """The slice with the largest expected area of disagreement over all muscles; None when all are known."""
-    doubt = np.zeros(len(run.slices))
+    """The slice with the largest expected area of disagreement over all muscles; None when all are known.
+
+    Where nothing is shown of what is not known, the slice farthest from all that is.
+    """
+    doubt, away = np.zeros(len(run.slices)), np.zeros(len(run.slices))
     for work in run.works:
         areas = work.areas(work.chosen) * work.stack.frame.step[0] ** 2
         errors = work.errors(work.chosen) if work.trusts else work.reach / max(work.reach.max(), 1e-6)
         doubt += errors * areas * work.placed().valid
-    return int(run.slices[np.argmax(doubt)]) if doubt.any() else None
+        away = np.maximum(away, work.reach * work.stack.possible)
+    most = doubt if doubt.any() else away
+    return int(run.slices[np.argmax(most)]) if most.any() else None
 
 
 def _confidence(work: MuscleWork, run: Run) -> np.ndarray:
