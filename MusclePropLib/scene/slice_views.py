@@ -9,7 +9,7 @@ from MusclePropLib.core.geometry import Geometry
 from MusclePropLib.scene.geometry import RAS_TO_LPS, matrix_array, volume_geometry
 
 PARALLEL = 0.9999  # cosine of the angle between a view's normal and the slices'; about 0.8 degrees
-PRESETS = ("Axial", "Coronal", "Sagittal")  # RotateToVolumePlane takes these to the array's axes 0, 1, 2
+PRESETS = ("Sagittal", "Coronal", "Axial")  # the usual views, by the axis of the world (R, A, S) that they lie across
 VIEWS = ("Red", "Green", "Yellow")  # of Slicer's usual layouts, the most prominent first
 
 
@@ -25,8 +25,7 @@ def show_slices(volume_node: slicer.vtkMRMLScalarVolumeNode, axis: int) -> slice
     nodes = _slice_nodes()
     if found is None and nodes:
         found = nodes[0]
-        found.SetOrientation(PRESETS[axis])
-        found.RotateToVolumePlane(volume_node)
+        _turn(found, volume_geometry(volume_node).moved(axis))
     return found
 
 
@@ -55,6 +54,26 @@ def _slice_nodes() -> list[slicer.vtkMRMLSliceNode]:
     nodes = slicer.util.getNodesByClass("vtkMRMLSliceNode")
     order = {name: place for place, name in enumerate(VIEWS)}
     return sorted(nodes, key=lambda node: order.get(node.GetLayoutName(), len(order)))
+
+
+def _turn(node: slicer.vtkMRMLSliceNode, geometry: Geometry) -> None:
+    """Into the plane of the slices, held as the usual view that is nearest to it.
+
+    Slicer's RotateToVolumePlane takes the plane of the volume that is nearest to the view, which in a volume that lies
+    aslant in the world need not be this one.
+    """
+    _, *within = ((RAS_TO_LPS @ geometry.affine)[:3, :3] / geometry.spacing).T
+    node.SetOrientation(PRESETS[int(np.abs(np.cross(*within)).argmax())])
+    matrix = node.GetSliceToRAS()
+    right, up, normal = matrix_array(matrix)[:3, :3].T
+    choices = [(s * a, t * b) for a, b in (within, within[::-1]) for s in (1, -1) for t in (1, -1)]
+    x, y = max(choices, key=lambda sides: sides[0] @ right + sides[1] @ up)
+    z = np.cross(x, y) / np.linalg.norm(np.cross(x, y))
+    handedness = np.sign(np.cross(right, up) @ normal)
+    for column, direction in enumerate((x, np.cross(z, x), handedness * z)):
+        for row in range(3):
+            matrix.SetElement(row, column, direction[row])
+    node.UpdateMatrices()
 
 
 def _lies_in_slices(node: slicer.vtkMRMLSliceNode, geometry: Geometry) -> bool:

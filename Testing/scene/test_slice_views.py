@@ -7,6 +7,7 @@ slicer = pytest.importorskip("slicer", reason="the slicer-core wheel is not inst
 from scipy.spatial.transform import Rotation  # noqa: E402
 from slicer_scene import add_volume  # noqa: E402
 
+from MusclePropLib.scene.geometry import matrix_array  # noqa: E402
 from MusclePropLib.scene.slice_views import current_slice, go_to_slice, slice_node  # noqa: E402
 
 STRAIGHT = np.diag([0.5, 0.4, 2.0, 1.0])
@@ -34,6 +35,30 @@ def test_there_and_back(views, matrix, axis):
     for index in (0, 5, 13):
         go_to_slice(volume, axis, index)
         assert current_slice(volume, axis) == index
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("seed", range(6))
+def test_there_and_back_however_the_volume_lies(views, seed, mirrored):
+    """A sweep in the tracker's coordinates lies anyhow; a transform may have turned it."""
+    matrix = np.eye(4)
+    matrix[:3, :3] = Rotation.random(random_state=seed).as_matrix() * (-0.5 if mirrored else 0.5, 0.4, 2.0)
+    volume = add_volume(ijk_to_ras=matrix)
+    for axis in (0, 1, 2):
+        go_to_slice(volume, axis, 5)
+        assert current_slice(volume, axis) == 5
+
+
+def test_view_is_turned_as_slicer_turns_it(views):
+    volume = add_volume(ijk_to_ras=SLANTED)
+    for axis, usual in enumerate(("Axial", "Coronal", "Sagittal")):
+        views["Red"].SetOrientation(usual)
+        views["Red"].RotateToVolumePlane(volume)
+        wanted = matrix_array(views["Red"].GetSliceToRAS())[:3, :3]
+        views["Red"].SetOrientation("Axial")
+        go_to_slice(volume, axis, 5)
+        assert slice_node(volume, axis) is views["Red"]
+        np.testing.assert_allclose(matrix_array(views["Red"].GetSliceToRAS())[:3, :3], wanted, atol=1e-9)
 
 
 def test_straight_volume_uses_the_view_that_fits(views):
