@@ -15,9 +15,9 @@ def from_slices(truth, known, positions=ALONG):
     return expected_areas({t: float(truth[t]) for t in known}, positions, EVERY)
 
 
-def test_areas_go_through_the_known_ones_and_never_overshoot():
+def test_areas_go_through_the_known_ones_and_overshoot_a_little_at_most():
     areas = expected_areas({1: 10.0, 4: 90.0, 8: 20.0}, np.arange(10.0), np.arange(10))
-    assert areas[[1, 4, 8]] == pytest.approx([10, 90, 20]) and areas.max() <= 90
+    assert areas[[1, 4, 8]] == pytest.approx([10, 90, 20]) and areas.max() <= 1.2 * 90
     assert np.isnan(expected_areas({2: 5.0}, np.arange(4.0), np.arange(4))).all()
 
 
@@ -61,3 +61,17 @@ def test_a_hand_that_trembles_ends_no_muscle():
 def test_neighbouring_slices_drawn_a_little_differently_end_no_muscle():
     areas = expected_areas({0: 2000.0, 20: 2000.0, 30: 2000.0, 31: 1900.0}, EVERY * 1.4, EVERY)
     assert areas[32:].min() > 1500
+
+
+def test_a_belly_that_no_slice_shows_is_seen_from_four():
+    """Of a symmetric muscle drawn beside its belly, the monotone curve knows no more than the largest drawn slice."""
+    truth = 1000 * (1 - ALONG**2)
+    found = from_slices(truth, (2, 14, 26, 38))
+    assert found.max() == pytest.approx(1000, rel=0.03) and truth[[14, 26]].max() < 920
+
+
+def test_where_the_muscle_is_absent_nothing_is_expected_and_nothing_overshoots_from_it():
+    known = {0: 0.0, 5: 0.0, 10: 0.0, 12: 400.0, 20: 500.0, 30: 450.0, 40: 100.0}
+    found = expected_areas(known, ALONG, EVERY)
+    assert (found[:11] == 0).all() and (np.diff(found[10:13]) > 0).all()
+    assert found.max() < 1.2 * 500

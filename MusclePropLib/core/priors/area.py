@@ -10,10 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from scipy.interpolate import PchipInterpolator
+from scipy.interpolate import Akima1DInterpolator, PchipInterpolator
 
 APART = 0.1
 """Share of the drawn range that slices must lie apart for their areas to show how the muscle tapers."""
+
+FEWEST = 4
+OVERSHOOT = 1.2
+"""So much larger or smaller than the nearest two known slices an area between them may be: a belly, no tremble."""
 
 LARGEST_SHIFT = 12.0
 """Crop pixels that a border is moved at most."""
@@ -23,8 +27,9 @@ def expected_areas(areas: Mapping[int, float], positions: np.ndarray, slices: np
     """Area expected on each of `slices` (n,); nan where there is but one known slice to go by.
 
     `areas` maps known slices, among `slices` or not, to areas in any unit; `positions` (mm) of all slices, increasing
-    or decreasing. Between known slices: monotone piecewise cubic in the area (Fritsch and Butland 1984, as in SciPy),
-    which unlike a plain spline never overshoots a drawn slice. Beyond them: `beyond_the_last`.
+    or decreasing. Between known slices: Akima's curve (J. ACM 17, 1970, as in SciPy), of SciPy's the closest on thirty
+    organs in CT, MR and ultrasound and on simulated calves; of fewer than FEWEST, where that is a parabola,
+    and next to slices without the muscle the monotone one of Fritsch and Butland (1984). Beyond: `beyond_the_last`.
     """
     known = sorted(areas, key=lambda t: positions[t])  # a hand trembles: tracked frames may go back a little
     at, along = positions[known], positions[slices]
@@ -32,11 +37,25 @@ def expected_areas(areas: Mapping[int, float], positions: np.ndarray, slices: np
     if len(kept) < 2:
         return np.full(len(along), np.nan)
     at, values = at[kept], np.array([areas[known[i]] for i in kept], float)
-    curve = PchipInterpolator(at, values, extrapolate=False)(along)
+    curve = _between(at, values, along)
     before, after = along < at[0], along > at[-1]
     curve[before] = beyond_the_last(-at[::-1], values[::-1], -along[before])
     curve[after] = beyond_the_last(at, values, along[after])
     return np.maximum(curve, 0.0)
+
+
+def _between(at: np.ndarray, values: np.ndarray, along: np.ndarray) -> np.ndarray:
+    """A curve through `values` at `at` (both (m,), increasing), OVERSHOOT at most beyond the nearest two."""
+    curve = PchipInterpolator(at, values, extrapolate=False)(along)
+    with_muscle = np.flatnonzero(values)
+    if len(with_muscle) < FEWEST:
+        return curve
+    first, last = with_muscle[[0, -1]]
+    belly = (along >= at[first]) & (along <= at[last])
+    curve[belly] = Akima1DInterpolator(at[first : last + 1], values[first : last + 1])(along[belly])
+    after = np.clip(np.searchsorted(at, along), 1, len(at) - 1)
+    low, high = (limit(values[after - 1], values[after]) for limit in (np.minimum, np.maximum))
+    return np.clip(curve, low / OVERSHOOT, high * OVERSHOOT)
 
 
 def beyond_the_last(at: np.ndarray, values: np.ndarray, ahead: np.ndarray) -> np.ndarray:

@@ -109,7 +109,7 @@ def build_stack(
     carried = flow.blend(*ways, shares)
     taper = _taper(shapes, empty, along)
     off = np.minimum(taper, -FAR)[:, None, None]
-    areas = expected_areas(dict.fromkeys(absent, 0.0) | _drawn_areas(drawn, shapes, slices), positions, slices)
+    areas = expected_areas(dict.fromkeys(absent, 0.0) | _drawn_areas(drawn, shapes, frame), positions, slices)
     drafts = {CARRIED: carried, INTERPOLATED: interpolated, MEAN: (carried + interpolated) / 2}
     known_places = [*shapes, *empty]
     return MuscleStack(
@@ -127,16 +127,22 @@ def build_stack(
 
 
 def _drawn_areas(
-    drawn: Mapping[int, np.ndarray], shapes: Mapping[int, np.ndarray], slices: np.ndarray
+    drawn: Mapping[int, np.ndarray], shapes: Mapping[int, np.ndarray], frame: CropFrame
 ) -> dict[int, float]:
-    """Area in crop pixels of every drawn slice, of those outside the stack as the ones in it lead to expect.
+    """Area in crop pixels of every drawn slice, within the stack or not.
 
-    They are counted in the crop, where a shape that the slice's edge cuts off goes on beyond it, as its drafts do.
+    A shape that the slice's edge cuts off is counted in the crop, where it goes on beyond the edge, as its drafts do.
     """
-    inside = {int(slices[place]): float(np.count_nonzero(shape > 0)) for place, shape in shapes.items()}
-    voxels = {t: np.count_nonzero(mask) for t, mask in drawn.items()}
-    scale = max(sum(inside.values()), 1.0) / sum(voxels[t] for t in inside)
-    return {t: inside.get(t, count * scale) for t, count in voxels.items()}
+    places = {int(t): place for place, t in enumerate(frame.slices)}
+    pixel = frame.step[0] * frame.step[1]
+    return {
+        t: float(np.count_nonzero(shapes[places[t]] > 0)) if t in places and _cut_off(mask) else mask.sum() / pixel
+        for t, mask in drawn.items()
+    }
+
+
+def _cut_off(mask: np.ndarray) -> bool:
+    return bool(mask[[0, -1]].any() or mask[:, [0, -1]].any())
 
 
 def _between(known: list[int], along: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
