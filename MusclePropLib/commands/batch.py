@@ -33,6 +33,7 @@ gives
 results/leg-01-muscles.seg.nrrd, results/leg-01-muscles.json and results/summary.csv"""
 
 MARK = "-annotations"
+SUMMARY = "summary.csv"
 COLUMNS = (
     *("case", "status", "muscle", "volume_ml", "estimate", "method", "drawn_slices", "next_slice", "seconds"),
     "message",
@@ -64,25 +65,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Propagate case after case; status 1 if any failed. summary.csv is up to date after each."""
+    """Propagate case after case; status 1 if any failed. summary.csv is up to date after each.
+
+    InputError at the end if it could not be written, as when it is open in another program.
+    """
     settings = settings_of(args) | {"axis": args.axis}
     check_folder(args.output)
     items = find_cases(args.folder, args.output)
     args.output.mkdir(parents=True, exist_ok=True)
     records: dict[str, dict[str, Any]] = {}
+    fault: OSError | None = None
     with Session(settings_of(args), args.axis) as session:
         for number, item in enumerate(items, 1):
             done = None if args.again else _done(item, settings)
             with Progress(f"{number}/{len(items)} {item.name}: ") as progress:
                 records[item.name] = done or _propagate(item, session, settings, progress)
-            write_text(args.output / "summary.csv", table(records))
+            fault = _write_table(args.output / SUMMARY, records)
             if not args.json:
                 print(f"{number}/{len(items)} {item.name}: {_told(records[item.name], done is not None)}", flush=True)
     failures = sum(record["status"] == "failed" for record in records.values())
     if args.json:
         print_json({"cases": records, "failed": failures})
     else:
-        print(f"{len(records) - failures} of {len(records)} cases done; {args.output / 'summary.csv'}")
+        print(f"{len(records) - failures} of {len(records)} cases done; {args.output / SUMMARY}")
+    if fault is not None:
+        reason = fault.strerror or str(fault)
+        raise InputError(f"{args.output / SUMMARY}: could not be written ({reason}); close it and run the batch again")
     return 1 if failures else 0
 
 
@@ -105,6 +113,15 @@ def table(records: Mapping[str, Mapping[str, Any]]) -> str:
     for name, record in records.items():
         writer.writerows({"case": name} | row for row in _rows(record))
     return text.getvalue()
+
+
+def _write_table(path: Path, records: Mapping[str, Mapping[str, Any]]) -> OSError | None:
+    """What kept it from being written: no reason to leave the other cases undone."""
+    try:
+        write_text(path, table(records))
+    except OSError as fault:
+        return fault
+    return None
 
 
 def _item(path: Path, folder: Path, output: Path) -> Item | None:
@@ -135,13 +152,12 @@ def _done(item: Item, settings: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def _propagate(item: Item, session: Session, settings: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     inputs = _fingerprint(item, settings)
-    item.case.output.parent.mkdir(parents=True, exist_ok=True)
     try:
-        summary = session.propagate(item.case, progress)
-    except (InputError, CommandFailed) as fault:
+        item.case.output.parent.mkdir(parents=True, exist_ok=True)
+        record = {"status": "done", "inputs": inputs, **session.propagate(item.case, progress)}
+        write_json(item.record, record)
+    except (InputError, CommandFailed, OSError) as fault:
         return {"status": "failed", "message": str(fault)}
-    record = {"status": "done", "inputs": inputs, **summary}
-    write_json(item.record, record)
     return record
 
 

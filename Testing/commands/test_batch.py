@@ -57,6 +57,21 @@ def test_goes_on_where_it_stopped(recordings, capsys):
     assert third["leg-04"]["pid"] != first["leg-04"]["pid"], "the settings have changed"
 
 
+def test_a_table_that_cannot_be_written_does_not_stop_the_rest(tmp_path, capsys):
+    """Windows lets nobody replace a file that Excel has open."""
+    out = tmp_path / "out"
+    for name in ("leg-01", "leg-02"):
+        write_case(tmp_path, name)
+    (out / "summary.csv").mkdir(parents=True)
+    assert cli.main(["batch", str(tmp_path), "-o", str(out)]) == 2
+    assert "summary.csv: could not be written" in capsys.readouterr().err
+    assert (out / "leg-02-muscles.json").exists()
+    (out / "summary.csv").rmdir()
+    assert cli.main(["batch", str(tmp_path), "-o", str(out)]) == 0
+    assert capsys.readouterr().out.count("done before") == 2
+    assert len((out / "summary.csv").read_text(encoding="utf-8").splitlines()) == 5
+
+
 def test_nothing_to_do_is_an_input_error(tmp_path, capsys):
     assert cli.main(["batch", str(tmp_path), "-o", str(tmp_path / "out")]) == 2
     assert "no annotated volume" in capsys.readouterr().err
