@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 
 import numpy as np
 import pytest
@@ -191,6 +192,15 @@ def test_a_changed_case_is_measured_anew(measured, folder):
     moved = segmentation_from_labels(np.roll(truth, 3, axis=0).astype(np.uint8), volume.geometry)
     write_segmentation(folder / "subject_000.seg.nrrd", moved)
     assert measured(plan)[0]["scores"]["Segment_1"]["dice"] != before
+
+
+def test_a_case_that_was_copied_is_the_same_case(measured, folder, monkeypatch):
+    """Figures of another day or another machine are not measured, or counted, twice."""
+    first = measured(Plan(("copy",), (3,)))
+    for path in folder.glob("subject_*"):
+        os.utime(path, (0, 0))
+    monkeypatch.setattr(rivals, "_called", lambda *_: pytest.fail("ran again"))
+    assert measured(Plan(("copy",), (3,))) == first
 
 
 def test_a_damaged_case_does_not_stop_the_others(measured, folder):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 
@@ -43,10 +46,20 @@ class SimulatedCase:
 
 
 def origin(case: Case | SimulatedCase) -> list:
-    """What tells a case from another state of itself: its files' sizes and times, or what it is simulated from."""
+    """What tells a case from another state of itself: its files' contents, or what it is simulated from.
+
+    Where the files lie and when they came there is nothing to the figures.
+    """
     if isinstance(case, SimulatedCase):
         return ["simulated", case.seed, *case.shape]
-    return [[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in (case.image, case.labels)]
+    return [[path.name, _checksum(path, path.stat().st_mtime_ns)] for path in (case.image, case.labels)]
+
+
+@cache
+def _checksum(path: Path, changed: int) -> str:
+    """SHA-256 of the file as of its time `changed`, the first sixteen digits."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()[:16]
 
 
 def load_problem(case: Case | SimulatedCase, axis: int = 0, label_any: bool = False, crop: bool = True) -> Problem:
