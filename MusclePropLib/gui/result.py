@@ -27,17 +27,35 @@ class ResultSection:
     def update(self) -> None:
         """Text and buttons."""
         session = self._work.session
-        finished = session.phase is Phase.FINISHED
+        finished, elsewhere = session.phase is Phase.FINISHED, self._elsewhere()
         self._ui.resultFrame.visible = session.summary is not None
-        for button in (self._ui.acceptButton, self._ui.discardButton):
-            button.enabled = finished
+        self._ui.discardButton.enabled = finished
+        self._ui.acceptButton.enabled = finished and not elsewhere
+        self._ui.acceptButton.toolTip = (
+            _("This result is of '{name}': choose that one to accept it").format(name=elsewhere)
+            if elsewhere
+            else _("Write the result into the segments, as one step of undo; what you have drawn keeps every voxel")
+        )
         self._ui.resultLabel.text = self._text()
         self._ui.changedLabel.visible = self._work.drawn_since()
         self._update_next(self._work.next_slice())
 
     def _text(self) -> str:
-        summary = self._work.session.summary or {}
-        return "".join(words.outcome_text(muscle) for muscle in summary.get("muscles", []))
+        summary, elsewhere = self._work.session.summary or {}, self._elsewhere()
+        texts = [words.of_another_text(elsewhere)] if elsewhere else []
+        return "".join(texts + [words.outcome_text(muscle) for muscle in summary.get("muscles", [])])
+
+    def _elsewhere(self) -> str:
+        """Name of the segmentation that the result is of, if it is not the chosen one with its volume.
+
+        It would be written where nobody looks, and the chosen one's editor could not undo it.
+        """
+        session, chosen = self._work.session, self._work.subject
+        nodes = session.job.subject.nodes() if session.job and session.summary is not None else None
+        if nodes is None:
+            return ""
+        same = chosen is not None and chosen.nodes() == nodes
+        return "" if same else nodes[1].GetName()
 
     def _update_next(self, slice_index: int | None) -> None:
         button = self._ui.nextSliceButton

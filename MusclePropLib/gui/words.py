@@ -51,6 +51,12 @@ def outcome_text(muscle: Mapping[str, Any]) -> str:
     return f'<p style="margin-top: 0; margin-bottom: 4px"><b>{head}</b><br>{text}</p>'
 
 
+def of_another_text(name: str) -> str:
+    """What stands in HTML over a result that is not of what is chosen."""
+    text = _("This result is of '{name}', which is not the one that is chosen above.").format(name=html.escape(name))
+    return f'<p style="margin-top: 0; margin-bottom: 4px"><i>{text}</i></p>'
+
+
 def strip_text(current: int | None, slices: int, drawn: Mapping[str, int]) -> str:
     """The line under the strip: where the expert is and what there is so far."""
     parts = []

@@ -104,6 +104,26 @@ def test_two_volumes_in_one_scene(module, drawn):
     assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 2
 
 
+def test_result_of_one_volume_is_not_accepted_while_another_is_chosen(module, drawn):
+    """It would change segments that are not shown, and the editor of those that are could not undo it."""
+    first = drawn("calf")
+    panel, segmentation = module.panel, module.logic.getParameterNode().segmentation
+    panel.work.propagate()
+    wait(module, lambda: panel.session.summary)
+    assert panel.ui.acceptButton.enabled
+    other = drawn("other")
+    panel.ui.segmentationSelector.setCurrentNode(None)
+    panel.ui.volumeSelector.setCurrentNode(other)
+    wait(module, lambda: not panel._quiet.active)
+    assert not panel.ui.acceptButton.enabled and panel.ui.discardButton.enabled
+    assert "'calf muscles'" in panel.ui.acceptButton.toolTip and "calf muscles" in panel.ui.resultLabel.text
+    panel.ui.volumeSelector.setCurrentNode(first)
+    panel.ui.segmentationSelector.setCurrentNode(segmentation)
+    wait(module, lambda: panel.ui.acceptButton.enabled)
+    panel.ui.acceptButton.click()
+    assert panel.session.preview_node_id is None
+
+
 @pytest.mark.parametrize("event", ["close the scene", "delete the volume", "delete the segmentation", "quit"])
 @pytest.mark.parametrize("moment", ["running", "finished"])
 def test_whatever_goes_ends_the_job(module, drawn, event, moment):
