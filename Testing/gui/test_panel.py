@@ -185,6 +185,18 @@ def test_volume_that_cannot_be_worked_on_says_why(drawn):
     assert not shown(drawn, "problemLabel") and drawn.ui.propagateButton.enabled
 
 
+def test_colour_volume_can_be_chosen_and_says_why_not(drawn):
+    """Ultrasound often comes in colour; a list without it would leave the expert guessing."""
+    import slicer
+
+    colour = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLVectorVolumeNode", "colour")
+    slicer.util.updateVolumeFromArray(colour, np.zeros((20, 60, 80, 3), np.uint8))
+    drawn.ui.volumeSelector.setCurrentNode(colour)
+    drawn.settle()
+    assert "Vector to Scalar Volume" in drawn.ui.problemLabel.text
+    assert not drawn.ui.propagateButton.enabled
+
+
 def test_measures_what_the_segments_hold(drawn):
     import slicer
 
