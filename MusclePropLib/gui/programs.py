@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import qt
 
@@ -24,7 +24,7 @@ class Programs:
         self._processes: list[qt.QProcess] = []  # all of them: one that is deleted in its own signal crashes
         self._output = ""
 
-    def start(self, commands: Sequence[Sequence[str]]) -> None:
+    def start(self, commands: Iterable[Sequence[str]]) -> None:
         """Begin; RuntimeError while others are under way."""
         if self.running:
             raise RuntimeError("programs are already under way")

@@ -11,6 +11,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from MusclePropLib.gui.faults import guarded
+from MusclePropLib.gui.leash import leashed
 from MusclePropLib.gui.packages import install_commands, missing_packages
 from MusclePropLib.gui.programs import Programs
 from MusclePropLib.gui.work import Work
@@ -27,6 +28,7 @@ class SetupSection:
         self._installation.changed.connect(self._update)
         self._installation.ended.connect(self._ended)
         self._missing: list[str] = []
+        self._cancelled = False
         ui.installButton.connect("clicked(bool)", guarded(self._install_or_cancel))
         self.check()
 
@@ -50,10 +52,12 @@ class SetupSection:
 
     def _install_or_cancel(self) -> None:
         if self._installation.running:
+            self._cancelled = True
             self._installation.cancel()
         elif slicer.util.confirmOkCancelDisplay(self._question(), windowTitle="MuscleProp"):
             qt.QSettings().setValue(INTERRUPTED, True)
-            self._installation.start(install_commands(self._missing, self._requirements))
+            self._cancelled = False
+            self._installation.start(map(leashed, install_commands(self._missing, self._requirements)))
             self._update()
 
     def _question(self) -> str:
@@ -73,7 +77,7 @@ class SetupSection:
     def _ended(self, failure: str) -> None:
         qt.QSettings().remove(INTERRUPTED)
         self.check()
-        if failure and self._missing:
+        if failure and self._missing and not self._cancelled:
             logging.error(f"MuscleProp: installation failed\n{failure}")
             message = _("The installation did not succeed; the details say why.")
             slicer.util.errorDisplay(message, windowTitle="MuscleProp", detailedText=failure)

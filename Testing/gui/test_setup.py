@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from MusclePropLib.gui import packages
+from MusclePropLib.gui.leash import leashed
 
 
 def test_requirements_file_is_read(tmp_path):
@@ -84,7 +85,10 @@ def lacking(app, tmp_path, monkeypatch):
     def make(code, answer=True):
         asked = Asked(answer)
         monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", asked)
-        monkeypatch.setattr(setup, "install_commands", lambda *_: [[sys.executable, "-c", part] for part in code])
+        scripts = [tmp_path / f"part-{len(made)}-{number}.py" for number in range(len(code))]
+        for script, part in zip(scripts, code, strict=True):
+            script.write_text(part, encoding="utf-8")
+        monkeypatch.setattr(setup, "install_commands", lambda *_: [[sys.executable, str(s)] for s in scripts])
         made.append(Driver(tmp_path, [sys.executable, str(STAND_IN)]))
         made[-1].asked, made[-1].arrived = asked, arrived
         return made[-1]
@@ -137,11 +141,45 @@ def test_failure_is_told_and_can_be_tried_again(lacking, monkeypatch):
 def test_cancel(lacking, monkeypatch):
     import slicer
 
-    monkeypatch.setattr(slicer.util, "errorDisplay", lambda *_, **__: None)
+    told = []
+    monkeypatch.setattr(slicer.util, "errorDisplay", lambda text, **_: told.append(text))
     driver = lacking(["import time; time.sleep(600)"])
     driver.click("installButton")
     driver.click("installButton")
     driver.until(lambda: driver.ui.installButton.text == "Install", "it is cancelled")
+    assert not told, "that is what was asked for"
+
+
+def test_cancel_ends_what_runs_below_a_launcher(lacking, tmp_path, monkeypatch):
+    """An installed PythonSlicer starts Python and waits for it; pip must not go on by itself when that is killed."""
+    from driver import running
+
+    from MusclePropLib.gui import setup
+
+    launcher, pids = tmp_path / "PythonSlicer", tmp_path / "pids"
+    launcher.write_text(f'#!/bin/sh\n{sys.executable} "$@"\nexit $?\n', encoding="utf-8")
+    launcher.chmod(0o755)
+    code = f"""
+import os, pathlib, subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+pathlib.Path({str(pids)!r}).write_text(f"{{os.getpid()}} {{child.pid}} ")
+time.sleep(600)
+"""
+    driver = lacking([code])
+    commands = [[str(launcher), *c[1:]] for c in setup.install_commands()]
+    monkeypatch.setattr(setup, "install_commands", lambda *_: commands)
+    driver.click("installButton")
+    driver.until(lambda: pids.exists() and pids.read_text().endswith(" "), "pip is at work")
+    driver.click("installButton")
+    driver.until(lambda: not any(running(int(pid)) for pid in pids.read_text().split()), "pip and its child end")
+
+
+def test_leash_runs_modules_as_python_does(tmp_path):
+    (tmp_path / "said.py").write_text("import signal, sys; print(sys.argv[1:]); sys.exit(3)", encoding="utf-8")
+    command = leashed([sys.executable, "-m", "said", "a", "-b"])
+    with subprocess.Popen(command, cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout.read().split() == [b"['a',", b"'-b']"]
+        assert process.wait() == 3
 
 
 def test_program_that_does_not_exist(lacking, monkeypatch):
