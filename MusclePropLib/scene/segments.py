@@ -7,6 +7,7 @@ import slicer
 from MusclePropLib.core import annotations
 from MusclePropLib.core.defaults import DEFAULT_MUSCLES
 from MusclePropLib.core.errors import InputError
+from MusclePropLib.scene.geometry import image_geometry, lattice_in, volume_geometry
 from MusclePropLib.scene.states import get_tag
 
 SURFACE = "Closed surface"  # vtkSegmentationConverter's name of the representation
@@ -71,14 +72,22 @@ def create_default_segments(
 
 
 def use_grid_of(volume_node: slicer.vtkMRMLScalarVolumeNode, segmentation_node: slicer.vtkMRMLSegmentationNode) -> None:
-    """Let an empty segmentation take over the volume's grid, transform and place in the subject hierarchy.
+    """Let a segmentation belong to the volume, which nothing that the expert drew is changed for.
 
-    One that holds voxels stays as it is: moving it would change what the expert drew.
+    An empty one takes over the volume's grid, transform and place in the subject hierarchy. One with voxels, all on
+    the volume's, that names no volume, as when it comes from a file, is told its name and place: DICOM export asks.
     """
-    if not any(_has_voxels(segmentation_node, i) for i in segment_ids(segmentation_node)):
+    role = segmentation_node.GetReferenceImageGeometryReferenceRole()
+    filled = [i for i in segment_ids(segmentation_node) if _has_voxels(segmentation_node, i)]
+    if not filled:
+        segmentation_node.CreateDefaultDisplayNodes()  # whoever follows it wants to know what is shown and hidden
         segmentation_node.SetReferenceImageGeometryParameterFromVolumeNode(volume_node)
         segmentation_node.SetAndObserveTransformNodeID(volume_node.GetTransformNodeID())
         place_beside(volume_node, segmentation_node)
+    elif segmentation_node.GetNodeReference(role) is None and _lie_on_grid(volume_node, segmentation_node, filled):
+        segmentation_node.SetNodeReferenceID(role, volume_node.GetID())
+        if _stands_nowhere(segmentation_node):
+            place_beside(volume_node, segmentation_node)
 
 
 def place_beside(volume_node: slicer.vtkMRMLNode, node: slicer.vtkMRMLNode) -> None:
@@ -122,3 +131,17 @@ def _is_protected(segmentation_node: slicer.vtkMRMLSegmentationNode, segment_id:
 def _has_voxels(segmentation_node: slicer.vtkMRMLSegmentationNode, segment_id: str) -> bool:
     image = segmentation_node.GetBinaryLabelmapInternalRepresentation(segment_id)
     return image is not None and not image.IsEmpty()
+
+
+def _lie_on_grid(
+    volume_node: slicer.vtkMRMLScalarVolumeNode, segmentation_node: slicer.vtkMRMLSegmentationNode, ids: list[str]
+) -> bool:
+    grid = volume_geometry(volume_node)
+    images = (segmentation_node.GetBinaryLabelmapInternalRepresentation(i) for i in ids)
+    return all(lattice_in(image_geometry(image, segmentation_node), grid) is not None for image in images)
+
+
+def _stands_nowhere(node: slicer.vtkMRMLNode) -> bool:
+    """Whether nobody has put the node anywhere in the subject hierarchy."""
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    return hierarchy.GetItemParent(hierarchy.GetItemByDataNode(node)) == hierarchy.GetSceneItemID()

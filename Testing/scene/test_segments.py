@@ -7,7 +7,13 @@ from slicer_scene import add_segmentation, add_volume, disc, paint  # noqa: E402
 
 from MusclePropLib.core.defaults import DEFAULT_MUSCLES  # noqa: E402
 from MusclePropLib.core.errors import InputError  # noqa: E402
-from MusclePropLib.scene.segments import check_source_volume, create_default_segments, place_beside, visible_ids  # noqa: E402
+from MusclePropLib.scene.segments import (  # noqa: E402
+    check_source_volume,
+    create_default_segments,
+    place_beside,
+    use_grid_of,
+    visible_ids,
+)
 
 
 def names(node):
@@ -62,6 +68,65 @@ def test_stands_beside_the_volume_in_the_subject_hierarchy(volume):
     hierarchy.CreateItem(hierarchy.GetSceneItemID(), node)
     place_beside(volume, node)
     assert hierarchy.GetItemParent(hierarchy.GetItemByDataNode(node)) == study
+
+
+@pytest.fixture
+def study(volume):
+    """The volume's item stands in a patient's study, as after loading DICOM."""
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    patient = hierarchy.CreateSubjectItem(hierarchy.GetSceneItemID(), "patient")
+    study = hierarchy.CreateStudyItem(patient, "study")
+    hierarchy.CreateItem(study, volume)
+    return study
+
+
+def from_file(volume, tmp_path):
+    """A painted segmentation that was saved and loaded: files name no volume."""
+    painted = add_segmentation(volume, ["GM", "SOL"])
+    paint(painted, "GM", volume, {3: disc()})
+    loaded = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "loaded")
+    for node, method in ((painted, "WriteData"), (loaded, "ReadData")):
+        storage = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationStorageNode")
+        storage.SetFileName(str(tmp_path / "drawn.seg.nrrd"))
+        assert getattr(storage, method)(node)
+    slicer.mrmlScene.RemoveNode(painted)
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    hierarchy.CreateItem(hierarchy.GetSceneItemID(), loaded)
+    return loaded
+
+
+def belongs(node):
+    """The volume that the segmentation names, and the item that it stands under."""
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    role = node.GetReferenceImageGeometryReferenceRole()
+    return node.GetNodeReference(role), hierarchy.GetItemParent(hierarchy.GetItemByDataNode(node))
+
+
+def test_segmentation_from_a_file_is_told_its_volume_and_study(volume, study, tmp_path):
+    """Slicer refuses to export a DICOM segmentation that names no volume."""
+    node = from_file(volume, tmp_path)
+    before = slicer.util.arrayFromSegmentBinaryLabelmap(node, "GM", volume)
+    use_grid_of(volume, node)
+    assert belongs(node) == (volume, study)
+    assert (slicer.util.arrayFromSegmentBinaryLabelmap(node, "GM", volume) == before).all()
+
+
+def test_segmentation_on_another_grid_or_in_a_place_of_its_own_is_left_there(volume, study, tmp_path):
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    node = from_file(volume, tmp_path)
+    use_grid_of(add_volume(ijk_to_ras=[[0.7, 0, 0, 1], [0, 0.7, 0, 2], [0, 0, 2, 3], [0, 0, 0, 1]], name="other"), node)
+    assert belongs(node) == (None, hierarchy.GetSceneItemID())
+    folder = hierarchy.CreateFolderItem(hierarchy.GetSceneItemID(), "mine")
+    hierarchy.SetItemParent(hierarchy.GetItemByDataNode(node), folder)
+    use_grid_of(volume, node)
+    assert belongs(node) == (volume, folder)
+
+
+def test_new_segmentation_has_a_display_that_can_be_followed(volume):
+    """One that a node selector has made gets it from the Segment Editor only later, and hiding went unnoticed."""
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "new")
+    use_grid_of(volume, node)
+    assert node.GetDisplayNode() is not None
 
 
 def test_ordinary_volume_is_accepted(volume):
