@@ -17,7 +17,8 @@ from MusclePropLib.scene.segments import muscle_ids
 
 EDITOR_TAG = "MuscleProp"
 EFFECTS = ("Paint", "Draw", "Erase", "Level tracing", "Scissors", "Islands", "Smoothing", "Logical operators")
-UNDO_STATES = 20
+FEWEST_UNDO_STATES, MOST_UNDO_STATES = 5, 20  # Slicer's own number, and a comfortable one
+UNDO_BYTES = 4_000_000_000  # each state holds a copy of the segment that was changed, a byte a voxel
 
 
 class AnnotateSection:
@@ -114,7 +115,6 @@ class AnnotateSection:
         editor = self._ui.segmentEditor
         self.select_editor_node()
         editor.setMRMLScene(slicer.mrmlScene)
-        editor.setMaximumNumberOfUndoStates(UNDO_STATES)
         editor.setEffectNameOrder(list(EFFECTS))
         editor.unorderedEffectsVisible = False
         editor.segmentationNodeSelectorVisible = False
@@ -129,6 +129,8 @@ class AnnotateSection:
             editor.setSegmentationNode(segmentation)
         if editor.sourceVolumeNode() is not volume:
             editor.setSourceVolumeNode(volume)
+        if volume is not None and volume.GetImageData() is not None:
+            editor.setMaximumNumberOfUndoStates(undo_states(volume.GetImageData().GetNumberOfPoints()))
 
     def _go(self, segment_id: str, slice_index: int) -> None:
         self._ui.segmentEditor.setCurrentSegmentID(segment_id)  # first, for it may go to the segment's middle
@@ -143,3 +145,8 @@ class AnnotateSection:
         trust = confidence[slice_index] if confidence else None
         filled = slice_index in states.filled or bool(trust)
         return words.state_text(states.name, slice_index, states.state(slice_index), filled, trust)
+
+
+def undo_states(voxels: int) -> int:
+    """How many steps can be undone without filling the memory, in a volume of so many voxels."""
+    return min(MOST_UNDO_STATES, max(FEWEST_UNDO_STATES, UNDO_BYTES // max(1, voxels)))

@@ -290,6 +290,18 @@ def test_a_closed_panel_lets_go_of_the_editor_node(drawn):
     assert driver.ui.segmentEditor.activeEffect() is None
 
 
+def test_undo_does_not_fill_the_memory_with_a_large_volume(drawn, monkeypatch):
+    """Slicer's undo keeps a copy of every segment as it was: twenty of the full grid's would not fit."""
+    from MusclePropLib.gui import annotate
+
+    assert drawn.ui.segmentEditor.maximumNumberOfUndoStates == 20
+    assert annotate.undo_states(140 * 300 * 400) == 20
+    assert annotate.undo_states(1372 * 632 * 2270) == 5
+    monkeypatch.setattr(annotate, "UNDO_BYTES", 12 * 20 * 60 * 80)
+    drawn.work.refresh()
+    assert drawn.ui.segmentEditor.maximumNumberOfUndoStates == 12
+
+
 def test_strokes_leave_hidden_segments_alone(drive):
     node = drive().ui.segmentEditor.mrmlSegmentEditorNode()
     assert node.GetOverwriteMode() == node.OverwriteVisibleSegments
