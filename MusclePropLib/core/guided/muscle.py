@@ -15,9 +15,6 @@ from MusclePropLib.core.guided.inputs import draft_logits
 from MusclePropLib.core.priors.stack import BOTH, CARRIED, WALKED, MuscleStack
 
 NETWORK, FREE_NETWORK = "network", "network, free in size"
-FREE = (WALKED, FREE_NETWORK)
-"""Candidates that are not brought to the expected areas."""
-
 LEAST_TRUST = 0.3
 """Beyond the known slices a muscle ends where its expected Dice falls below this."""
 
@@ -119,15 +116,15 @@ class MuscleWork:
         """Fit the candidate's trust to the hidden slices, if there are any.
 
         The areas of all drawn slices together tell those in between well, those of all but one badly: of three, the
-        two at the ends tell nothing of the belly. Candidates that are brought to the expected area would look far
-        worse than they are, so what is said of them comes from hidden slices with a better area. For the choice that
-        would favour them over those that find the size in the image.
+        two at the ends tell nothing of the belly. Candidates that start from the expected areas would look far worse
+        than they are, so what is said of them comes from hidden slices with a better area. For the choice that would
+        favour them over those that find the size in the image.
         """
         if not self.tasks:
             return
         fields = [task.fields[name] for task in self.tasks]
         self.trusts[name] = self.sized_trusts[name] = self._trust(name, fields)
-        if name not in FREE:
+        if name != WALKED:  # which owes nothing to the expected areas
             self.sized_trusts[name] = self._trust(name, [t.resized(f) for t, f in zip(self.tasks, fields, strict=True)])
 
     def _trust(self, name: str, fields: Sequence[np.ndarray]) -> Trust:
