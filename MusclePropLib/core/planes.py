@@ -6,7 +6,7 @@ sixty-four.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 
 import numpy as np
 
@@ -23,6 +23,15 @@ def together(array: np.ndarray) -> int:
     return max(1, min(LINE_BYTES // array.itemsize, HELD_BYTES // max(1, array[:1].nbytes)))
 
 
+def room(shape: tuple[int, ...], dtype: np.dtype) -> Generator[None, None, np.ndarray]:
+    """An array of zeros that the system has given the memory for, a plane a step: all at once takes 70 ms."""
+    array = np.empty(shape, dtype)
+    for plane in array:
+        plane[...] = 0
+        yield
+    return array
+
+
 def copied(target: np.ndarray, source: np.ndarray) -> Generator[None, None, None]:
     """`target[...] = source` for two arrays of one shape, in blocks of BLOCK_BYTES or one row, a step each."""
     rows = max(1, BLOCK_BYTES // max(1, source[:, :1].nbytes))
@@ -32,20 +41,33 @@ def copied(target: np.ndarray, source: np.ndarray) -> Generator[None, None, None
         yield
 
 
-def planes(array: np.ndarray, those: Sequence[int]) -> Iterator[tuple[int, np.ndarray]]:
-    """Number and plane of `those` (ascending) along the first axis; to be read only, for some are copies."""
-    lanes = together(array)
+def groups(array: np.ndarray, those: Sequence[int]) -> list[np.ndarray]:
+    """The numbers `those` (ascending) of planes along the first axis, in the groups in which they are best read."""
+    if not len(those):
+        return []
     wanted = np.asarray(those, int)
-    for group in np.split(wanted, np.flatnonzero(np.diff(wanted // lanes)) + 1):
-        if len(group) == 1:
-            yield int(group[0]), array[group[0]]
-        elif len(group):
-            held = _held(array[group[0] : group[-1] + 1])
-            yield from ((int(index), held[index - group[0]]) for index in group)
+    return np.split(wanted, np.flatnonzero(np.diff(wanted // together(array))) + 1)
 
 
-def _held(array: np.ndarray) -> np.ndarray:
-    held = np.empty(array.shape, array.dtype)
-    for _ in copied(held, array):
-        pass
-    return held
+def held(array: np.ndarray, group: Sequence[int]) -> Generator[None, None, np.ndarray]:
+    """The planes from the first to the last of a group, step by step; to be read only, for one alone is no copy."""
+    planes = array[group[0] : group[-1] + 1]
+    if len(planes) == 1:
+        return planes
+    copy = yield from room(planes.shape, planes.dtype)
+    yield from copied(copy, planes)
+    return copy
+
+
+def highest(array: np.ndarray) -> Generator[None, None, np.ndarray]:
+    """The highest value of each plane along the first axis, 0 at least, read as it lies in memory, a block a step."""
+    found = np.zeros(len(array), array.dtype)
+    slowest = int(np.argmax(np.abs(array.strides)))
+    lying = np.moveaxis(array, slowest, 0)
+    count = max(1, BLOCK_BYTES // max(1, lying[:1].nbytes))
+    for start in range(0, len(lying), count):
+        part = np.moveaxis(lying[start : start + count], 0, slowest)
+        its = found[start : start + count] if slowest == 0 else found
+        np.maximum(its, part.max(axis=(1, 2), initial=0), out=its)
+        yield
+    return found

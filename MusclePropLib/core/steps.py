@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterator
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import numpy as np
 
-from MusclePropLib.core.planes import copied, together
+from MusclePropLib.core.planes import copied, room, together
 
 CHUNK_BYTES = 1 << 20
 
 Steps = Generator[None, None, None]
+T = TypeVar("T")
 
 
 def advance(steps: Steps, seconds: float) -> bool:
     """Take steps until about so much time has passed; True when there are no more."""
     end = time.monotonic() + seconds
     return all(time.monotonic() < end for _ in steps)
+
+
+def finished(steps: Generator[None, None, T]) -> T:
+    """Take all steps at once; what they come to."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
 
 
 def array_written(stream: BinaryIO, array: np.ndarray) -> Steps:
@@ -32,10 +42,7 @@ def array_written(stream: BinaryIO, array: np.ndarray) -> Steps:
     if lanes == 1:
         yield from _slabs_written(stream, array)
         return
-    held = np.empty((lanes, *array.shape[1:]), array.dtype)
-    for plane in held:  # here the system gives the memory, which all at once takes 70 ms
-        plane[...] = 0
-        yield
+    held = yield from room((lanes, *array.shape[1:]), array.dtype)
     for start in range(0, len(array), lanes):
         group = array[start : start + lanes]
         yield from copied(held[: len(group)], group)

@@ -19,6 +19,7 @@ from MusclePropLib.jobs.channel import Channel
 from MusclePropLib.jobs.protocol import Event
 from MusclePropLib.jobs.runner import Runner
 from MusclePropLib.scene.annotations import AnnotationTracker, Subject, propagation_axis
+from MusclePropLib.scene.inputs import read_inputs
 
 POLL_SECONDS = 0.02
 SOME_FAILED = 1
@@ -66,7 +67,7 @@ class PropagationLogic:
         tracker.follow(subject)
         tracker.refresh()
         tracker.follow(None)
-        self._session.start(subject, settings)
+        self._session.start(subject, read_inputs(subject), settings)
         if not wait:
             self._poll_by_timer(onEvent)
             return None

@@ -44,7 +44,8 @@ class Panel(VTKObservationMixin):
         self._timers: list[qt.QTimer] = []
         self._waiting: Callable[[], None] | None = None
         self._quiet = self._timer(QUIET_MS, self._run_waiting, once=True)
-        self._poll = self._timer(POLL_MS, self._poll_session)
+        self._poll = self._timer(POLL_MS, self._take_turns)
+        self._looked = False
         self.session = Session(Runner(channel or QProcessChannel()))
         self.work = Work(self.session, self._later)
         self.setup = SetupSection(self.ui, self.work, requirements)
@@ -56,6 +57,7 @@ class Panel(VTKObservationMixin):
         self.csv = CsvSection(self.ui, self.work)
         self.report = ReportSection(self.ui, self.work)
         self.advanced = AdvancedSection(self.ui, self.work)
+        self._look = guarded(self.work.step)
         self._shortcuts = Shortcuts(
             {
                 "Shift+P": self.propagate.propagate,
@@ -63,10 +65,15 @@ class Panel(VTKObservationMixin):
                 "Shift+A": guarded(self.work.mark_absent),
             }
         )
-        self.session.changed.connect(self._keep_polling)
+        self.work.changed.connect(self._keep_polling)
         self.work.changed.connect(self._warm_up)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.NodeRemovedEvent, self._on_node_removed)
         self._observe_slice_views()
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether all that has happened in the scene has been taken in."""
+        return not (self._quiet.active or self.work.looking)
 
     def enter(self) -> None:
         """The module is shown."""
@@ -89,7 +96,7 @@ class Panel(VTKObservationMixin):
         self.removeObservers()
         for timer in self._timers:
             timer.stop()
-        self.session.changed.disconnect(self._keep_polling)
+        self.work.changed.disconnect(self._keep_polling)
         self.setup.close()
         self.measure.close()
         self.report.close()
@@ -112,6 +119,7 @@ class Panel(VTKObservationMixin):
     def scene_closes(self) -> None:
         """Everything in the scene is about to go."""
         self.session.drop()
+        self.work.starting = False
         self.annotate.scene_closes()
         self.set_parameters(None)
 
@@ -138,13 +146,18 @@ class Panel(VTKObservationMixin):
         if self._waiting is not None:
             self._waiting()
 
-    def _poll_session(self) -> None:
-        self.session.poll()
-        if not self.session.busy:
+    def _take_turns(self) -> None:
+        """The window waits for one of the two at a time."""
+        self._looked = self.work.looking and not (self._looked and self.session.busy)
+        if self._looked:
+            self._look()
+        else:
+            self.session.poll()
+        if not (self.session.busy or self.work.looking):
             self._poll.stop()
 
     def _keep_polling(self) -> None:
-        if self.session.busy and not self._poll.active:
+        if (self.session.busy or self.work.looking) and not self._poll.active:
             self._poll.start()
 
     def _warm_up(self) -> None:

@@ -11,7 +11,7 @@ from slicer.i18n import tr as _
 
 from MusclePropLib.gui import words
 from MusclePropLib.gui.faults import guarded
-from MusclePropLib.gui.session import Phase
+from MusclePropLib.gui.session import Phase, Progress
 from MusclePropLib.gui.work import Work
 
 BUSY = (Phase.RUNNING, Phase.STOPPING, Phase.CANCELLING)
@@ -34,7 +34,7 @@ class PropagateSection:
     def update(self) -> None:
         """Buttons, bar and line."""
         session = self._work.session
-        busy = session.phase in BUSY
+        busy = self._busy
         self._update_button(busy)
         self._ui.stopButton.visible = busy
         self._ui.stopButton.enabled = session.phase is Phase.RUNNING
@@ -47,6 +47,10 @@ class PropagateSection:
             self._tell_failure(session.failure)
         if session.failure is None:
             self._told = None
+
+    @property
+    def _busy(self) -> bool:
+        return self._work.starting or self._work.session.phase in BUSY
 
     def _update_button(self, busy: bool) -> None:
         button, phase = self._ui.propagateButton, self._work.session.phase
@@ -62,14 +66,16 @@ class PropagateSection:
         return self._work.session.phase is Phase.FINISHED or self._work.drawn_since()
 
     def _update_progress(self) -> None:
-        progress = self._work.session.progress
+        progress = Progress() if self._work.starting else self._work.session.progress
         self._ui.progressLabel.text = words.progress_text(self._work.session.phase, progress)
         self._ui.progressBar.setRange(0, 0 if progress.fraction is None else 100)  # 0, 0: a bar that only moves
         if progress.fraction is not None:
             self._ui.progressBar.value = round(100 * progress.fraction)
 
     def _propagate_or_cancel(self) -> None:
-        if self._work.session.phase in BUSY:
+        if self._work.starting:
+            self._work.cancel_start()
+        elif self._busy:
             self._work.session.cancel()
         else:
             self._work.propagate()

@@ -21,8 +21,10 @@ from MusclePropLib.gui.faults import guarded
 from MusclePropLib.gui.programs import Programs
 from MusclePropLib.gui.work import Work
 from MusclePropLib.jobs.job import FOLDER_PREFIX
-from MusclePropLib.report.handover import SCRIPT, Piece, hand_over
+from MusclePropLib.report.handover import SCRIPT, Piece, segments_written, volume_written
+from MusclePropLib.scene.annotations import Subject, looked_at
 from MusclePropLib.scene.inputs import volume_of
+from MusclePropLib.scene.segments import moment, segment_ids
 from MusclePropLib.scene.snapshot import segments_now
 
 WRITE_MS, WAIT_MS = 20, 30  # the window waits for the first, and has the second to itself
@@ -63,30 +65,25 @@ class ReportSection:
 
     def close(self) -> None:
         """The panel goes: a page under way is given up."""
-        self._timer.stop()
         self._programs.ended.disconnect(self._ended)
         self._programs.close()
-        self._clear()
+        self._give_up()
 
     def _begin(self) -> None:
         name = self._nodes()[1].GetName()
         page = ask_where(_("Save the report"), name, _("Web page"), (".html", ".htm"))
         if page is None:
             return
-        nodes = self._nodes()  # anew: much may have happened behind the dialog
-        found = segments_now(*nodes, self._work.subject.axis)
-        pieces = [Piece(segment, voxels.labels == voxels.value, voxels.offset) for segment, voxels in found]
-        volume = volume_of(nodes[0], self._work.subject.axis)
+        self._nodes()  # anew: much may have happened behind the dialog
         self._page, self._folder = page, Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX))
-        self._steps = hand_over(self._folder, volume, pieces)
+        self._steps = _handed_over(self._work.subject, self._folder)
         self._show(_("Writing the report..."))
         self._timer.start()
 
     def _nodes(self) -> tuple[slicer.vtkMRMLScalarVolumeNode, slicer.vtkMRMLSegmentationNode]:
-        nodes = self._work.subject.nodes() if self._work.subject else None
-        if nodes is None:
+        if self._work.subject is None:
             raise InputError(_("Choose a volume and a segmentation"))
-        return nodes
+        return _nodes(self._work.subject)
 
     def _write(self) -> None:
         try:
@@ -95,15 +92,16 @@ class ReportSection:
         except OSError as fault:
             self._ended(str(fault))
             return
+        except InputError:
+            self._give_up()
+            raise
         self._timer.stop()
         python = shutil.which("PythonSlicer") or sys.executable
         self._programs.start([[python, str(SCRIPT), str(self._folder), str(self._page)]])
 
     def _ended(self, failure: str) -> None:
-        self._timer.stop()
-        self._clear()
+        self._give_up()
         if failure:
-            self._show("")
             logging.error(f"MuscleProp: the report was not written\n{failure}")
             message = _("The report could not be written; the details say why.")
             slicer.util.errorDisplay(message, windowTitle="MuscleProp", detailedText=failure)
@@ -117,10 +115,34 @@ class ReportSection:
         self._ui.reportLabel.visible = bool(text)
         self.update()
 
+    def _give_up(self) -> None:
+        self._timer.stop()
+        self._clear()
+        self._show("")
+
     def _clear(self) -> None:
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
         self._folder = self._steps = None
+
+
+def _handed_over(subject: Subject, folder: Path) -> Steps:
+    """The segments first, all of them as they are at one moment; then the volume. InputError if they are gone."""
+    before = None
+    while before != moment(_nodes(subject)[1]):
+        yield from looked_at(subject, segment_ids)
+        nodes = _nodes(subject)
+        before, found = moment(nodes[1]), segments_now(*nodes, subject.axis)
+        pieces = [Piece(segment, voxels.labels, voxels.value, voxels.offset) for segment, voxels in found]
+        yield from segments_written(folder, pieces)
+    yield from volume_written(folder, volume_of(nodes[0], subject.axis))
+
+
+def _nodes(subject: Subject) -> tuple[slicer.vtkMRMLScalarVolumeNode, slicer.vtkMRMLSegmentationNode]:
+    nodes = subject.nodes()
+    if nodes is None:
+        raise InputError(_("The volume or the segmentation has been deleted"))
+    return nodes
 
 
 def show_page(page: Path) -> None:

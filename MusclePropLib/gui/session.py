@@ -15,7 +15,7 @@ from MusclePropLib.jobs.job import Job, JobWriter
 from MusclePropLib.jobs.protocol import Event
 from MusclePropLib.jobs.runner import Runner
 from MusclePropLib.scene.annotations import Subject
-from MusclePropLib.scene.inputs import read_inputs
+from MusclePropLib.scene.inputs import Inputs
 from MusclePropLib.scene.preview import Preview
 from MusclePropLib.scene.results import accept
 
@@ -87,12 +87,11 @@ class Session:
         """Start the worker ahead of the first job."""
         self._runner.warm_up()
 
-    def start(self, subject: Subject, settings: Mapping[str, Any]) -> None:
-        """Begin to send the subject to the worker; a result that was not accepted is given up. Raises InputError.
+    def start(self, subject: Subject, inputs: Inputs, settings: Mapping[str, Any]) -> None:
+        """Begin to send the subject's inputs to the worker; a result that was not accepted is given up.
 
-        What is drawn counts as it is now. The volume is written bit by bit at the next polls.
+        They are written bit by bit at the next polls. Raises InputError.
         """
-        inputs = read_inputs(subject)
         writer = JobWriter(inputs.volume, inputs.annotations, settings)
         job = SceneJob(writer.job, subject, inputs.segment_ids)
         self.discard()

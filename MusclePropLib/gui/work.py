@@ -12,6 +12,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from MusclePropLib.core.errors import InputError
+from MusclePropLib.core.steps import Steps, advance
 from MusclePropLib.gui.session import Phase, Session
 from MusclePropLib.gui.signal import Signal
 from MusclePropLib.scene.annotations import (
@@ -22,8 +23,11 @@ from MusclePropLib.scene.annotations import (
     slices_to_the_end,
 )
 from MusclePropLib.scene.geometry import volume_geometry
+from MusclePropLib.scene.inputs import inputs_read
 from MusclePropLib.scene.segments import check_source_volume, create_default_segments, muscle_ids, use_grid_of
 from MusclePropLib.scene.slice_views import current_slice, go_to_slice
+
+STEP_SECONDS = 0.02  # of looking at the segments, at each step; the window waits for it
 
 
 class Choices(Protocol):
@@ -38,7 +42,10 @@ class Choices(Protocol):
 
 
 class Work:
-    """`changed` is emitted when any of it has; `later` calls a function once the scene has been quiet for a moment."""
+    """`changed` is emitted when any of it has; `later` calls a function once the scene has been quiet for a moment.
+
+    While it is `looking` at the segments, `step` is to be called every few hundredths of a second.
+    """
 
     def __init__(self, session: Session, later: Callable[[Callable[[], None]], None]) -> None:
         self.changed = Signal()
@@ -50,7 +57,9 @@ class Work:
         self.slices = 0
         self.current_segment: Callable[[], str] = lambda: ""
         self.save_state: Callable[[], object] = lambda: None
+        self.starting = False
         self._sent: dict[str, tuple] | None = None
+        self._steps: Steps | None = None
         session.changed.connect(self.changed.emit)
 
     @property
@@ -58,17 +67,35 @@ class Work:
         """What is being annotated, None if volume or segmentation is not chosen."""
         return self.tracker.subject
 
+    @property
+    def looking(self) -> bool:
+        """Whether there are segments that have changed and are not yet known; `starting` a propagation, perhaps."""
+        return self._steps is not None
+
+    @property
+    def busy(self) -> bool:
+        """Whether a propagation is under way or about to be."""
+        return self.starting or self.session.busy
+
     def refresh(self) -> None:
-        """Bring everything up to date with choices and scene; what is wrong with them becomes `problem`."""
-        self.problem, self.slices = "", 0
-        subject = self._chosen_subject()
-        if subject != self.tracker.subject:
-            self._begin_with(subject)
+        """Bring everything up to date with choices and scene; what is wrong with them becomes `problem`.
+
+        What takes longer than a moment is left to `step`.
+        """
+        if self.starting:
+            self._steps = self._started()  # anew
+        else:
+            self._go(self._refreshed())
+
+    def step(self) -> None:
+        """Go on for a moment. Raises InputError if a propagation was to start and cannot."""
         try:
-            self.tracker.refresh()
-        except InputError as fault:
-            self.problem = self.problem or str(fault)
-        self.changed.emit()
+            if not advance(self._steps, STEP_SECONDS):
+                return
+        except InputError:
+            self._end_steps()
+            raise
+        self._end_steps()
 
     def missing(self) -> str:
         """Why a propagation cannot start; empty if it can."""
@@ -84,13 +111,14 @@ class Work:
         return ""
 
     def propagate(self) -> None:
-        """Start with what is drawn now. Raises InputError."""
+        """Start, once all that is drawn by then has been looked at. Raises InputError, as `step` may later."""
+        self.starting = True
+        self._go(self._started())
+
+    def cancel_start(self) -> None:
+        """Give it up before it has come to that."""
+        self.starting = False
         self.refresh()
-        missing = self.missing()
-        if missing:
-            raise InputError(missing)
-        self.session.start(self.subject, self.choices.settings())
-        self._sent = self.tracker.drawings()
 
     def accept(self) -> list[str]:
         """Write the result into the segments, as one step of undo."""
@@ -163,12 +191,46 @@ class Work:
         if job is not None and job.subject.nodes() is None and self.session.phase is not Phase.IDLE:
             self.session.drop()
         if self.subject is not None and self.subject.nodes() is None:
+            self.starting = False
             self.refresh()
 
     def close(self) -> None:
         """End the job and stop following the scene."""
+        self._steps, self.starting = None, False
         self.tracker.follow(None)
         self.session.close()
+
+    def _go(self, steps: Steps) -> None:
+        self._steps = steps
+        self.step()
+        if self.looking:
+            self.changed.emit()
+
+    def _end_steps(self) -> None:
+        self._steps, self.starting = None, False
+        self.changed.emit()
+
+    def _refreshed(self) -> Steps:
+        self.problem, self.slices = "", 0
+        subject = self._chosen_subject()
+        if subject != self.tracker.subject:
+            self._begin_with(subject)
+        try:
+            yield from self.tracker.refreshed()
+        except InputError as fault:
+            self.problem = self.problem or str(fault)
+
+    def _started(self) -> Steps:
+        """A propagation, with all annotations as they are at one moment, and the states that go with them."""
+        inputs = None
+        while inputs is None:
+            yield from self._refreshed()
+            missing = self.missing()
+            if missing:
+                raise InputError(missing)
+            inputs = yield from inputs_read(self.subject)
+        self.session.start(self.subject, inputs, self.choices.settings())
+        self._sent = self.tracker.drawings()
 
     def _here(self) -> tuple[str, int]:
         """Current segment and shown slice."""

@@ -28,36 +28,39 @@ SCRIPT = Path(__file__).resolve()
 
 @dataclass(frozen=True)
 class Piece:
-    """One segment: `mask` is a bool box (slices, rows, columns) that begins at `offset` in the volume. The segment's
-    tags count slices as the volume's array does, along axis 0."""
+    """One segment: where the box `labels` (slices, rows, columns), which begins at `offset` in the volume, has `value`.
+    The segment's tags count slices as the volume's array does, along axis 0."""
 
     segment: Segment
-    mask: np.ndarray
+    labels: np.ndarray
+    value: int
     offset: tuple[int, int, int]
 
 
-def hand_over(folder: Path, volume: Volume, pieces: Sequence[Piece]) -> Steps:
-    """Write the files, slab by slab; the last one says that all are there."""
-    with (folder / "image.npy").open("wb") as stream:
-        yield from array_written(stream, volume.array)
+def segments_written(folder: Path, pieces: Sequence[Piece]) -> Steps:
+    """Write the segments' files, slab by slab, over those of an earlier call."""
     for number, piece in enumerate(pieces):
         with (folder / f"piece-{number}.npy").open("wb") as stream:
-            yield from array_written(stream, piece.mask)
-    head = {
-        "affine": volume.geometry.affine.tolist(),
-        "source": volume.source,
-        "pieces": [{"segment": asdict(p.segment), "offset": p.offset} for p in pieces],
-    }
+            yield from array_written(stream, piece.labels)
+    told = [{"segment": asdict(p.segment), "value": p.value, "offset": p.offset} for p in pieces]
+    (folder / "pieces.json").write_text(json.dumps(told), encoding="utf-8")
+
+
+def volume_written(folder: Path, volume: Volume) -> Steps:
+    """Write the volume's files likewise."""
+    with (folder / "image.npy").open("wb") as stream:
+        yield from array_written(stream, volume.array)
+    head = {"affine": volume.geometry.affine.tolist(), "source": volume.source}
     (folder / "head.json").write_text(json.dumps(head), encoding="utf-8")
 
 
 def take_over(folder: Path) -> tuple[Volume, Segmentation]:
-    """What `hand_over` has written."""
-    head = json.loads((folder / "head.json").read_text(encoding="utf-8"))
+    """What `segments_written` and `volume_written` have written."""
+    head, pieces = (json.loads((folder / name).read_text(encoding="utf-8")) for name in ("head.json", "pieces.json"))
     array = np.load(folder / "image.npy", mmap_mode="r", allow_pickle=False)
     geometry = Geometry(array.shape, np.array(head["affine"]))
-    segments = [Segment(**{**p["segment"], "color": tuple(p["segment"]["color"])}) for p in head["pieces"]]
-    slices = (dict(_masks(folder, number, array.shape, p)) for number, p in enumerate(head["pieces"]))
+    segments = [Segment(**{**p["segment"], "color": tuple(p["segment"]["color"])}) for p in pieces]
+    slices = (dict(_masks(folder, number, array.shape, p)) for number, p in enumerate(pieces))
     return Volume(array, geometry, source=head["source"]), segmentation_from_slices(
         slices, 0, geometry, segments, head["source"]
     )
@@ -80,7 +83,8 @@ def _masks(
 ) -> Iterator[tuple[int, np.ndarray]]:
     box = np.load(folder / f"piece-{number}.npy", mmap_mode="r", allow_pickle=False)
     first, row, column = piece["offset"]
-    for t, part in enumerate(box):
+    for t, labels in enumerate(box):
+        part = labels == piece["value"]
         if part.any():
             mask = np.zeros(shape[1:], bool)
             mask[row : row + part.shape[0], column : column + part.shape[1]] = part

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+import contextlib
+from collections.abc import Callable, Collection, Generator
 from dataclasses import dataclass, replace
 
-import numpy as np
 import slicer
 import vtk
 
 from MusclePropLib.core.annotations import Annotations, MuscleAnnotation, axis_of_gaps, extents
 from MusclePropLib.core.errors import InputError
+from MusclePropLib.core.steps import Steps, finished
 from MusclePropLib.scene.geometry import volume_geometry
-from MusclePropLib.scene.segments import muscle_ids, protected_ids, visible_ids
+from MusclePropLib.scene.masks import Masks
+from MusclePropLib.scene.segments import moment, muscle_ids, protected_ids, visible_ids
 from MusclePropLib.scene.states import SegmentStates, read_states, tagged_axis, write_states
 from MusclePropLib.scene.voxels import SegmentVoxels, segment_voxels
 
@@ -42,21 +44,34 @@ def read_annotations(
     Muscles are the visible, uncompleted segments with a drawn slice. Completed segments and "Not muscle" are explicit
     negatives; hidden segments do not count at all. InputError if nothing is drawn or a grid does not fit.
     """
-    geometry, segmentation = volume_geometry(volume_node), segmentation_node.GetSegmentation()
-    muscles, ids = [], []
-    for segment_id in muscle_ids(segmentation_node):
-        segment = segmentation.GetSegment(segment_id)
-        voxels = segment_voxels(segmentation_node, segment_id, geometry, axis)
-        states = read_states(segment, voxels)
-        if states.drawn:
-            drawn = dict(voxels.masks(states.drawn))
-            muscles.append(MuscleAnnotation(states.name, drawn, states.absent, states.color))
-            ids.append(segment_id)
-    annotations = Annotations(geometry.moved(axis).shape, muscles, axis=axis)
-    annotations.validate(f"segmentation '{segmentation_node.GetName()}'")
-    for segment_id in protected_ids(segmentation_node):
-        _add_masks(annotations.not_muscle, segment_voxels(segmentation_node, segment_id, geometry, axis))
-    return annotations, ids
+    found = finished(annotations_read(volume_node, segmentation_node, axis))
+    assert found is not None  # nobody draws meanwhile
+    return found
+
+
+def annotations_read(
+    volume_node: slicer.vtkMRMLScalarVolumeNode, segmentation_node: slicer.vtkMRMLSegmentationNode, axis: int
+) -> Generator[None, None, tuple[Annotations, list[str]] | None]:
+    """The same step by step. None if the segments change meanwhile: what was read is old in parts, and new in parts."""
+    before, geometry = moment(segmentation_node), volume_geometry(volume_node)
+
+    def voxels_of(segment_id: str) -> SegmentVoxels:
+        return segment_voxels(segmentation_node, segment_id, geometry, axis)
+
+    found = {i: voxels_of(i) for i in muscle_ids(segmentation_node)}
+    segments = {i: segmentation_node.GetSegmentation().GetSegment(i) for i in found}
+    known = {i: states for i in found if (states := read_states(segments[i], found[i])).drawn}
+    protected = [voxels_of(i) for i in protected_ids(segmentation_node)]
+    shape = geometry.moved(axis).shape
+    muscles = [MuscleAnnotation(s.name, Masks(shape[1:]), s.absent, s.color) for s in known.values()]
+    annotations = Annotations(shape, muscles, Masks(shape[1:]), axis)
+    if not known:
+        annotations.validate(f"segmentation '{segmentation_node.GetName()}'")
+    for segment_id, muscle in zip(known, muscles, strict=True):
+        yield from found[segment_id].add_masks(muscle.drawn, known[segment_id].drawn)
+    for voxels in protected:
+        yield from voxels.add_masks(annotations.not_muscle, voxels.drawings())
+    return (annotations, list(known)) if moment(segmentation_node) == before else None
 
 
 @dataclass(frozen=True)
@@ -72,6 +87,19 @@ class Subject:
         volume = slicer.mrmlScene.GetNodeByID(self.volume_id)
         segmentation = slicer.mrmlScene.GetNodeByID(self.segmentation_id)
         return (volume, segmentation) if volume and segmentation else None
+
+
+def looked_at(subject: Subject, ids: Callable[[slicer.vtkMRMLSegmentationNode], list[str]]) -> Steps:
+    """The passes over the label maps of these segments that `read_states` needs; again where they change meanwhile.
+
+    Raises InputError if one does not lie on the volume's grid.
+    """
+    before = None
+    while (nodes := subject.nodes()) is not None and (now := moment(nodes[1])) != before:
+        geometry = volume_geometry(nodes[0])
+        for voxels in [segment_voxels(nodes[1], i, geometry, subject.axis) for i in ids(nodes[1])]:
+            yield from voxels.look()
+        before = now
 
 
 class AnnotationTracker:
@@ -116,6 +144,13 @@ class AnnotationTracker:
             for segment_id, its in self.states.items():
                 write_states(nodes[1].GetSegmentation().GetSegment(segment_id), voxels[segment_id], its)
         return self.states != before
+
+    def refreshed(self) -> Generator[None, None, bool]:
+        """`refresh` step by step; what changes meanwhile is looked at, too."""
+        with contextlib.suppress(InputError):  # `refresh` raises it, and knows no states then
+            if self.subject is not None:
+                yield from looked_at(self.subject, visible_ids)
+        return self.refresh()
 
     def mark_absent(self, segment_id: str, slices: Collection[int]) -> None:
         """The expert says that the muscle does not exist on these slices, of which the drawn ones are left out."""
@@ -191,8 +226,3 @@ def _without_overpainted(new: dict[str, SegmentStates], old: dict[str, SegmentSt
 def _still_filled(new: SegmentStates, old: SegmentStates, gained: dict[int, int]) -> SegmentStates:
     lost = {t: old.slices[t].area - new.slices[t].area for t in new.drawn & old.filled}
     return replace(new, filled=new.filled | {t for t, area in lost.items() if 0 < area <= gained.get(t, 0)})
-
-
-def _add_masks(masks: dict[int, np.ndarray], voxels: SegmentVoxels) -> None:
-    for t, mask in voxels.masks(voxels.drawings()):
-        masks[t] = masks[t] | mask if t in masks else mask

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,8 +10,9 @@ import slicer
 
 from MusclePropLib.core.annotations import Annotations
 from MusclePropLib.core.errors import InputError
+from MusclePropLib.core.steps import finished
 from MusclePropLib.core.volumes import Volume
-from MusclePropLib.scene.annotations import Subject, read_annotations
+from MusclePropLib.scene.annotations import Subject, annotations_read
 from MusclePropLib.scene.geometry import image_array, volume_geometry
 from MusclePropLib.scene.segments import check_source_volume
 
@@ -30,12 +32,19 @@ def read_inputs(subject: Subject) -> Inputs:
     InputError, with what to do about it, if the nodes are gone, the volume cannot be worked on, nothing is drawn, or
     the segments do not lie on the volume's grid.
     """
+    inputs = finished(inputs_read(subject))
+    assert inputs is not None  # nobody draws meanwhile
+    return inputs
+
+
+def inputs_read(subject: Subject) -> Generator[None, None, Inputs | None]:
+    """The same step by step; None if the segments change meanwhile."""
     nodes = subject.nodes()
     if nodes is None:
         raise InputError("choose a volume and a segmentation first")
     check_source_volume(nodes[0])
-    annotations, segment_ids = read_annotations(*nodes, subject.axis)
-    return Inputs(volume_of(nodes[0], subject.axis), annotations, tuple(segment_ids))
+    found = yield from annotations_read(*nodes, subject.axis)
+    return found and Inputs(volume_of(nodes[0], subject.axis), found[0], tuple(found[1]))
 
 
 def volume_of(volume_node: slicer.vtkMRMLScalarVolumeNode, axis: int) -> Volume:

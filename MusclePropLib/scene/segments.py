@@ -47,6 +47,16 @@ def protected_ids(segmentation_node: slicer.vtkMRMLSegmentationNode) -> list[str
     return [i for i in visible_ids(segmentation_node) if _is_protected(segmentation_node, i)]
 
 
+def moment(segmentation_node: slicer.vtkMRMLSegmentationNode) -> list[tuple]:
+    """Equals an earlier value as long as no segment was added, removed, shown, hidden, drawn on or tagged anew.
+
+    VTK gives every change of any object a time of its own.
+    """
+    segmentation, visible = segmentation_node.GetSegmentation(), set(visible_ids(segmentation_node))
+    images = ((i, segmentation_node.GetBinaryLabelmapInternalRepresentation(i)) for i in segment_ids(segmentation_node))
+    return [(i, i in visible, segmentation.GetSegment(i).GetMTime(), image and image.GetMTime()) for i, image in images]
+
+
 def create_default_segments(
     volume_node: slicer.vtkMRMLScalarVolumeNode, segmentation_node: slicer.vtkMRMLSegmentationNode | None = None
 ) -> slicer.vtkMRMLSegmentationNode:

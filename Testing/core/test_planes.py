@@ -37,9 +37,21 @@ def test_written_as_numpy_would(view, held):
 @given(views(), st.data())
 def test_planes_are_those_asked_for(view, data):
     wanted = sorted(data.draw(st.sets(st.integers(0, len(view) - 1))))
-    seen = [(index, plane.copy()) for index, plane in planes.planes(view, wanted)]
-    assert [index for index, _ in seen] == wanted
-    assert all(np.array_equal(plane, view[index], equal_nan=True) for index, plane in seen)
+    seen = {}
+    for group in planes.groups(view, wanted):
+        held = steps.finished(planes.held(view, group))
+        seen |= {int(t): held[t - group[0]] for t in group}
+    assert list(seen) == wanted
+    assert all(np.array_equal(plane, view[index], equal_nan=True) for index, plane in seen.items())
+
+
+@given(views(), st.sampled_from([1, 700, 1 << 19]))
+def test_highest_of_each_plane(view, block):
+    labels = (np.nan_to_num(view) % 251).astype(np.uint8)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(planes, "BLOCK_BYTES", block)
+        found = steps.finished(planes.highest(labels))
+    np.testing.assert_array_equal(found, labels.max(axis=(1, 2), initial=0))
 
 
 class Watched(np.ndarray):

@@ -11,8 +11,11 @@ for folder in (REPOSITORY / "Testing", REPOSITORY / "Testing" / "gui", REPOSITOR
 
 
 @pytest.fixture
-def app():
-    """A fresh scene with Slicer's application around it; fails if a slot raised."""
+def app(monkeypatch):
+    """A fresh scene with Slicer's application around it; fails if a slot raised.
+
+    Its small volumes are looked at within a click, however busy the machine is.
+    """
     pytest.importorskip("slicer_core", reason="the slicer-core wheel is not installed")
     pytest.importorskip("PySide6.QtWidgets", reason="PySide6 is not installed")
     import slicer_scene
@@ -22,8 +25,12 @@ def app():
     slicer_scene.add_slice_views()
     import slicer
 
+    installed = application.install(slicer.app.applicationLogic)
+    from MusclePropLib.gui import work
+
+    monkeypatch.setattr(work, "STEP_SECONDS", 10.0)
     wrapping.slot_errors.clear()
-    yield application.install(slicer.app.applicationLogic)
+    yield installed
     assert not wrapping.slot_errors, wrapping.slot_errors
 
 

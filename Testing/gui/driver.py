@@ -85,7 +85,7 @@ class Driver:
 
     def settle(self) -> None:
         """Until the panel has taken in what was drawn."""
-        self.until(lambda: not self.panel._quiet.active, "the panel comes to rest")
+        self.until(lambda: self.panel.at_rest, "the panel comes to rest")
 
     def until(self, condition, what: str, seconds: float = PATIENCE):
         """Let the event loop run until something is so."""
@@ -100,7 +100,7 @@ class Driver:
         QtWidgets.QApplication.processEvents()
 
     def until_done(self) -> None:
-        self.until(lambda: not self.session.busy, "the job ends")
+        self.until(lambda: not self.work.busy, "the job ends")
 
     def screenshot(self, name: str, height: int = 940) -> None:
         """For people to look at; with MUSCLEPROP_SCREENSHOTS set, those in the repository are made anew."""

@@ -74,6 +74,40 @@ def test_closing_the_panel_gives_it_up(drawn, shown, monkeypatch, tmp_path):
     assert leftovers(tmp_path) == [] and not (tmp_path / "leg.html").exists()
 
 
+@pytest.fixture
+def slow(drawn, shown, monkeypatch, tmp_path):
+    """A slice is handed over at each turn, and some have been."""
+    from MusclePropLib.core import planes, steps
+    from MusclePropLib.gui import report
+
+    monkeypatch.setattr(planes, "BLOCK_BYTES", 1)
+    monkeypatch.setattr(steps, "CHUNK_BYTES", 1)
+    monkeypatch.setattr(report, "WRITE_MS", 0)
+    choose(monkeypatch, tmp_path / "leg.html")
+    drawn.click("reportButton")
+    drawn.until(lambda: list((tmp_path / "temp").glob("*/piece-1.npy")), "the second segment")
+    return drawn
+
+
+def test_drawing_on_meanwhile_gives_no_mixture(slow, tmp_path):
+    slow.draw({"GM": (7,)}, radius=11)
+    slow.until(lambda: not slow.panel.report.busy, "the report")
+    text = (tmp_path / "leg.html").read_text(encoding="utf-8")
+    assert re.search(rf"GM.*?{slow.array('GM').sum() * 0.5 * 0.5 * 1.4 / 1000:.1f}", text, re.S)
+    assert leftovers(tmp_path) == []
+
+
+def test_segmentation_deleted_meanwhile(slow, monkeypatch, tmp_path):
+    import slicer
+
+    said = []
+    monkeypatch.setattr(slicer.util, "warningDisplay", lambda text, **_: said.append(text))
+    slicer.mrmlScene.RemoveNode(slow.segmentation)
+    slow.until(lambda: not slow.panel.report.busy, "the end")
+    assert said == ["The volume or the segmentation has been deleted"]
+    assert leftovers(tmp_path) == [] and not slow.ui.reportLabel.visible
+
+
 def test_nothing_to_report_on(drive):
     driver = drive()
     assert not driver.ui.reportButton.enabled
@@ -97,26 +131,27 @@ def test_states_and_confidence_go_with_the_segments(drawn):
 def test_handed_over_is_taken_over(tmp_path):
     from MusclePropLib.core.geometry import Geometry
     from MusclePropLib.core.segments import Segment
+    from MusclePropLib.core.steps import finished
     from MusclePropLib.core.volumes import Volume
-    from MusclePropLib.report.handover import Piece, hand_over, take_over
+    from MusclePropLib.report.handover import Piece, segments_written, take_over, volume_written
 
     rng = np.random.default_rng(0)
     volume = Volume(rng.integers(0, 9, (6, 7, 8)), Geometry.from_spacing((6, 7, 8), (2, 1, 1)), source="Müller")
     pieces = [
-        Piece(Segment("GM", (1.0, 0.0, 0.0), {"a": "b"}), rng.random((2, 3, 4)) < 0.5, (1, 2, 3)),
-        Piece(Segment("SOL"), rng.random((6, 7, 8)) < 0.5, (0, 0, 0)),
+        Piece(Segment("GM", (1.0, 0.0, 0.0), {"a": "b"}), rng.integers(0, 3, (2, 3, 4)), 2, (1, 2, 3)),
+        Piece(Segment("SOL"), rng.integers(0, 3, (6, 7, 8)), 1, (0, 0, 0)),
     ]
-    for _ in hand_over(tmp_path, volume, pieces):
-        pass
+    finished(segments_written(tmp_path, pieces))
+    finished(volume_written(tmp_path, volume))
     seen, segmentation = take_over(tmp_path)
     np.testing.assert_array_equal(seen.array, volume.array)
     assert seen.source == "Müller" and seen.geometry.matches(volume.geometry)
     assert [(s.name, s.color, s.tags) for s in segmentation.segments] == [
         (p.segment.name, p.segment.color, p.segment.tags) for p in pieces
     ]
-    np.testing.assert_array_equal(segmentation.mask(0)[1:3, 2:5, 3:7], pieces[0].mask)
-    assert segmentation.mask(0).sum() == pieces[0].mask.sum()
-    np.testing.assert_array_equal(segmentation.mask(1), pieces[1].mask)
+    np.testing.assert_array_equal(segmentation.mask(0)[1:3, 2:5, 3:7], pieces[0].labels == 2)
+    assert segmentation.mask(0).sum() == (pieces[0].labels == 2).sum()
+    np.testing.assert_array_equal(segmentation.mask(1), pieces[1].labels == 1)
 
 
 def test_what_happens_behind_the_dialog_counts(drawn, shown, monkeypatch, tmp_path):

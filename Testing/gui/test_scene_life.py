@@ -81,7 +81,7 @@ def test_choices_survive_saving_and_loading(module, drawn, tmp_path):
     assert parameters.segmentation.GetName() == "calf muscles"
     assert (parameters.timeLimit, parameters.device) == (33.0, Device.CPU)
     assert module.panel.ui.volumeSelector.currentNode() is parameters.volume
-    wait(module, lambda: not module.panel._quiet.active)
+    wait(module, lambda: module.panel.at_rest)
     assert sorted(module.panel.work.tracker.states["GM"].drawn) == [2, 7]
 
 
@@ -99,7 +99,7 @@ def test_two_volumes_in_one_scene(module, drawn):
     assert not panel.work.tracker.states["GM"].drawn
     panel.ui.volumeSelector.setCurrentNode(first)
     panel.ui.segmentationSelector.setCurrentNode(segmentation)
-    wait(module, lambda: not panel._quiet.active)
+    wait(module, lambda: panel.at_rest)
     assert len(panel.work.tracker.states["GM"].drawn) == 2
     assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 2
 
@@ -114,7 +114,7 @@ def test_result_of_one_volume_is_not_accepted_while_another_is_chosen(module, dr
     other = drawn("other")
     panel.ui.segmentationSelector.setCurrentNode(None)
     panel.ui.volumeSelector.setCurrentNode(other)
-    wait(module, lambda: not panel._quiet.active)
+    wait(module, lambda: panel.at_rest)
     assert not panel.ui.acceptButton.enabled and panel.ui.discardButton.enabled
     assert "'calf muscles'" in panel.ui.acceptButton.toolTip and "calf muscles" in panel.ui.resultLabel.text
     panel.ui.volumeSelector.setCurrentNode(first)
@@ -198,7 +198,7 @@ def test_observers_go_with_the_panel(module, drawn):
     import slicer
 
     slicer.mrmlScene.RemoveNode(volume)
-    wait(module, lambda: not panel._quiet.active)
+    wait(module, lambda: panel.at_rest)
     assert not heard
 
 

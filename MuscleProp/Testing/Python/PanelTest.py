@@ -75,7 +75,7 @@ class PanelTest(SelfTestCase):
         panel.ui.propagateButton.click()
         self.assertEqual(panel.ui.propagateButton.text, "Cancel")
         self.until(lambda: panel.session.preview_node_id, "the first preview")
-        self.until(lambda: not panel.session.busy, "the result")
+        self.until(lambda: not panel.work.busy, "the result")
         self.assertIsNone(panel.session.failure)
         self.assertIn("Dice on your own slices", panel.ui.resultLabel.text)
         panel.ui.acceptButton.click()
@@ -86,7 +86,7 @@ class PanelTest(SelfTestCase):
         panel.ui.segmentEditor.undo()
         for name, mask in before.items():
             np.testing.assert_array_equal(self.array(panel, name), mask)
-        self.until(lambda: not panel._quiet.active, "the panel comes to rest")
+        self.until(lambda: panel.at_rest, "the panel comes to rest")
         self.assertEqual(self.drawn(panel, "GM"), [4, 15])
 
     def test_drawing_while_a_job_runs_is_kept(self):
@@ -96,7 +96,7 @@ class PanelTest(SelfTestCase):
         self.draw(panel, {"GM": (9,)}, radius=4)
         mine = self.array(panel, "GM")[9]
         panel.ui.stopButton.click()
-        self.until(lambda: not panel.session.busy, "the best so far")
+        self.until(lambda: not panel.work.busy, "the best so far")
         self.assertEqual(panel.ui.propagateButton.text, "Propagate again")
         panel.ui.acceptButton.click()
         np.testing.assert_array_equal(self.array(panel, "GM")[9], mine)
@@ -109,14 +109,14 @@ class PanelTest(SelfTestCase):
             panel.ui.propagateButton.click()
             self.until(lambda: panel.session.preview_node_id, "the preview")
             panel.ui.propagateButton.click()
-            self.until(lambda: not panel.session.busy, "idle")
+            self.until(lambda: not panel.work.busy, "idle")
         self.assertEqual(slicer.mrmlScene.GetNumberOfNodes(), nodes)
         np.testing.assert_array_equal(self.array(panel, "GM"), before)
 
     def test_crash_of_the_worker_is_told(self):
         panel = self.drawn_panel("crash")
         panel.ui.propagateButton.click()
-        self.until(lambda: not panel.session.busy, "the end")
+        self.until(lambda: not panel.work.busy, "the end")
         self.assertIn("ended unexpectedly", panel.ui.progressLabel.text)
 
     @unittest.skipUnless(importlib.util.find_spec("matplotlib"), "matplotlib, which draws the page, is not installed")
@@ -156,7 +156,7 @@ class PanelTest(SelfTestCase):
         panel.scene_closes()
         slicer.mrmlScene.Clear(0)
         self.assertIsNone(panel.session.preview_node_id)
-        self.until(lambda: not panel.session.busy, "idle")
+        self.until(lambda: not panel.work.busy, "idle")
         panel.close()
         if os.name != "nt" and pids:
             self.until(lambda: not running(pids[0]), "the worker ends")
@@ -201,10 +201,10 @@ class PanelTest(SelfTestCase):
         view = slicer.app.layoutManager().sliceWidget("Red").sliceView()
         middle = view.width // 2, view.height // 2
         slicer.util.clickAndDrag(view, start=middle, end=(middle[0] + 20, middle[1]), steps=5)
-        self.until(lambda: not panel._quiet.active, "the panel comes to rest")
+        self.until(lambda: panel.at_rest, "the panel comes to rest")
         self.assertEqual(self.drawn(panel, "SOL"), [7])
         editor.undo()
-        self.until(lambda: not panel._quiet.active, "the panel comes to rest")
+        self.until(lambda: panel.at_rest, "the panel comes to rest")
         self.assertEqual(self.drawn(panel, "SOL"), [])
         editor.setActiveEffect(None)
 

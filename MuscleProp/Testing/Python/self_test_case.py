@@ -75,7 +75,7 @@ class SelfTestCase(unittest.TestCase):
             slicer.util.updateSegmentBinaryLabelmapFromArray(
                 array, segmentation, self.id_of(panel, name), panel.work.choices.volume
             )
-        self.until(lambda: not panel._quiet.active, "the panel comes to rest")
+        self.until(lambda: panel.at_rest, "the panel comes to rest")
 
     def array(self, panel: Any, name: str) -> np.ndarray:
         """(slices, rows, columns) bool of a segment."""
