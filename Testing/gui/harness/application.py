@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -15,6 +16,7 @@ from harness import modules, parameter_node
 from harness.plot_view import qMRMLLayoutManager
 from harness.wrapping import call_slot, wrap, wrapper_of
 
+SETTINGS = tempfile.TemporaryDirectory(prefix="slicer-settings-")  # of this process: others may be testing, too
 PYTHON_PARTS = ("i18n", "parameterNodeWrapper", "ScriptedLoadableModule")
 
 
@@ -88,7 +90,9 @@ def _qt_application():
     application = QtWidgets.QApplication.instance() or QtWidgets.QApplication(["Slicer"])
     application.setOrganizationName("MusclePropTesting")
     application.setApplicationName("Slicer")
-    QtCore.QSettings.setDefaultFormat(QtCore.QSettings.Format.IniFormat)
+    ini = QtCore.QSettings.Format.IniFormat
+    QtCore.QSettings.setDefaultFormat(ini)
+    QtCore.QSettings.setPath(ini, QtCore.QSettings.Scope.UserScope, SETTINGS.name)
     return application
 
 
