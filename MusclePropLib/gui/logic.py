@@ -13,7 +13,9 @@ from typing import Any
 import qt
 import slicer
 
+from MusclePropLib.core.errors import InputError
 from MusclePropLib.gui.channel import QProcessChannel
+from MusclePropLib.gui.leash import leashed
 from MusclePropLib.gui.session import Session
 from MusclePropLib.jobs.channel import Channel
 from MusclePropLib.jobs.protocol import Event
@@ -117,7 +119,7 @@ class PropagationLogic:
     def _poll(self, onEvent: Callable[[Event], object] | None) -> None:
         def tell(event: Event) -> None:
             if event.name == "result":
-                self._session.accept(lambda: None)
+                self._accept()
             if onEvent is not None:
                 onEvent(event)
 
@@ -126,6 +128,13 @@ class PropagationLogic:
             self._session.poll()
         finally:
             self._session.event.disconnect(tell)
+
+    def _accept(self) -> None:
+        try:
+            self._session.accept(lambda: None)
+        except InputError:  # deleted meanwhile: neither preview nor temporary files may stay
+            self._session.discard()
+            raise
 
     def _poll_by_timer(self, onEvent: Callable[[Event], object] | None) -> None:
         def poll() -> None:
@@ -144,6 +153,8 @@ def _option(name: str, value: Any) -> list[str]:
     if value is None or value is False:
         return []
     switch = "--" + name.replace("_", "-")
+    if name == "weights" and Path(value).is_file():
+        value = Path(value).resolve()  # the command runs in another folder
     return [switch] if value is True else [switch, str(value)]
 
 
@@ -152,7 +163,7 @@ def _run_python(arguments: list[str], on_line: Callable[[str], object] | None) -
     process = qt.QProcess()
     process.setProcessChannelMode(qt.QProcess.MergedChannels)
     process.setWorkingDirectory(str(PACKAGE_PARENT))  # where `-m MusclePropLib` is found
-    program = shutil.which("PythonSlicer") or sys.executable
+    program, *arguments = leashed([shutil.which("PythonSlicer") or sys.executable, *arguments])
     process.start(program, arguments)
     if not process.waitForStarted(10000):
         raise RuntimeError(f"{program}: {process.errorString()}")

@@ -80,6 +80,28 @@ def test_faults_are_raised(logic, nodes):
         logic.propagate(*nodes, no_such_setting=1)
 
 
+def test_what_is_deleted_meanwhile_leaves_nothing_behind(logic, nodes):
+    import slicer
+
+    def delete(event):
+        if event.name == "preview":
+            slicer.mrmlScene.RemoveNode(nodes[1])
+
+    with pytest.raises(InputError, match="has been deleted"):
+        logic.propagate(*nodes, onEvent=delete)
+    assert not slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
+    assert not logic._session.job.job.folder.exists()
+
+
+def test_weights_are_found_from_another_folder(tmp_path, monkeypatch):
+    from MusclePropLib.gui.logic import _option
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.safetensors").touch()
+    assert _option("weights", "own.safetensors") == ["--weights", str(tmp_path / "own.safetensors")]
+    assert _option("weights", "bundled") == ["--weights", "bundled"]
+
+
 def test_folder(logic, tmp_path, monkeypatch):
     """The command line's batch, with a stand-in for it: rows, lines, options, and what happens if nothing works."""
     from MusclePropLib.gui import logic as module
