@@ -83,6 +83,7 @@ def _constraints() -> Path:
             lines.append(f"{name}=={importlib.metadata.version(name)}\n")
         except importlib.metadata.PackageNotFoundError:
             continue
-    path = Path(tempfile.gettempdir()) / "muscleprop-constraints.txt"
-    path.write_text("".join(lines), encoding="utf-8")
-    return path
+    options = {"prefix": "muscleprop-constraints-", "suffix": ".txt", "delete": False}  # pip reads it later
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", **options) as file:  # others' may lie there, too
+        file.write("".join(lines))
+    return Path(file.name)

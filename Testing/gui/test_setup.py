@@ -44,7 +44,8 @@ print(packages.torch_is_whole())
     assert run.stdout.strip() == "False"
 
 
-def test_slicers_own_packages_are_pinned(tmp_path):
+def test_slicers_own_packages_are_pinned(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     requirements = tmp_path / "requirements.txt"
     requirements.write_text("tqdm\n", encoding="utf-8")
     light, torch, rest = packages.install_commands(["torch", "tqdm"], requirements)
@@ -55,6 +56,13 @@ def test_slicers_own_packages_are_pinned(tmp_path):
     assert f"numpy=={importlib.metadata.version('numpy')}" in pins
     assert f"SimpleITK=={importlib.metadata.version('SimpleITK')}" in pins
     assert len(packages.install_commands(["tqdm"], requirements)) == 1
+
+
+def test_versions_to_keep_are_written_where_nobody_else_writes(tmp_path, monkeypatch):
+    """Two people on one computer share its temporary folder, but not the files in it."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    first, second = (packages.install_commands(["tqdm"], tmp_path)[0] for _ in range(2))
+    assert first[first.index("-c") + 1] != second[second.index("-c") + 1]
 
 
 class Asked:
