@@ -1,14 +1,19 @@
-"""Nothing half-written: a file appears under its own name only when it is whole. And what lies below a folder."""
+"""Nothing half-written: a file appears under its own name only when it is whole. What lies below a folder; its end."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from MusclePropLib.core.steps import Steps
+
 PART_PREFIX = ".part-"
+REMOVE_BYTES = 1 << 26
 
 
 @contextmanager
@@ -35,3 +40,17 @@ def files_below(folder: Path) -> list[Path]:
         folders[:] = [name for name in sorted(folders) if os.path.realpath(os.path.join(place, name)) not in seen]
         found += [Path(place, name) for name in names]
     return sorted(found)
+
+
+def removed(folder: Path) -> Steps:
+    """Delete a folder and the files in it, long ones from their ends, REMOVE_BYTES a step; no error if it is not there.
+
+    A long file in the system's cache takes a tenth of a second to delete at once. Nobody may still read the files.
+    """
+    found = folder.iterdir() if folder.is_dir() else ()
+    for file in (f for f in found if f.is_file() and not f.is_symlink()):
+        with contextlib.suppress(OSError):
+            for size in range(file.stat().st_size - REMOVE_BYTES, 0, -REMOVE_BYTES):
+                os.truncate(file, size)
+                yield
+    shutil.rmtree(folder, ignore_errors=True)

@@ -73,7 +73,7 @@ class PropagationLogic:
         if not wait:
             self._poll_by_timer(onEvent)
             return None
-        while self._session.busy:
+        while self._session.at_work:
             self._poll(onEvent)
             slicer.app.processEvents()
             time.sleep(POLL_SECONDS)
@@ -139,7 +139,7 @@ class PropagationLogic:
     def _poll_by_timer(self, onEvent: Callable[[Event], object] | None) -> None:
         def poll() -> None:
             self._poll(onEvent)
-            if not self._session.busy:
+            if not self._session.at_work:
                 self._timer.stop()
 
         self._timer = qt.QTimer()

@@ -148,16 +148,16 @@ class Panel(VTKObservationMixin):
 
     def _take_turns(self) -> None:
         """The window waits for one of the two at a time."""
-        self._looked = self.work.looking and not (self._looked and self.session.busy)
+        self._looked = self.work.looking and not (self._looked and self.session.at_work)
         if self._looked:
             self._look()
         else:
             self.session.poll()
-        if not (self.session.busy or self.work.looking):
+        if not (self.session.at_work or self.work.looking):
             self._poll.stop()
 
     def _keep_polling(self) -> None:
-        if (self.session.busy or self.work.looking) and not self._poll.active:
+        if (self.session.at_work or self.work.looking) and not self._poll.active:
             self._poll.start()
 
     def _warm_up(self) -> None:

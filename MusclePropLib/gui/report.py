@@ -121,6 +121,7 @@ class ReportSection:
         self._show("")
 
     def _clear(self) -> None:
+        """The process deletes the folder itself, if it comes to that."""
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
         self._folder = self._steps = None

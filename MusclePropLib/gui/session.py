@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from MusclePropLib.core.errors import InputError
+from MusclePropLib.core.files import removed
+from MusclePropLib.core.steps import Steps, advance, finished
 from MusclePropLib.gui.signal import Signal
 from MusclePropLib.jobs.job import Job, JobWriter
 from MusclePropLib.jobs.protocol import Event
@@ -20,7 +22,7 @@ from MusclePropLib.scene.preview import Preview
 from MusclePropLib.scene.results import accept
 
 COULD_NOT_WRITE = "The volume could not be handed over to the computation ({fault})."
-WRITE_SECONDS = 0.02  # of a job at each poll; the window waits for it
+WRITE_SECONDS = 0.02  # of a job, or of deleting one, at each poll; the window waits for it
 
 
 class Phase(Enum):
@@ -53,7 +55,7 @@ class SceneJob:
 
 
 class Session:
-    """Drives one worker through its `Runner`; `poll` is to be called every few hundredths of a second while busy.
+    """Drives one worker through its `Runner`; `poll` is to be called every few hundredths of a second while `at_work`.
 
     `changed` is emitted when phase, progress or outcome have changed, `event` with every event of the worker.
     """
@@ -69,6 +71,7 @@ class Session:
         self._runner = runner
         self._writer: JobWriter | None = None
         self._labels: np.ndarray | None = None
+        self._leavings: list[Steps] = []  # of earlier jobs: their folders are being deleted
         self._preview: Preview | None = None
         self._opacity, self._show_3d = 0.6, False
 
@@ -76,6 +79,11 @@ class Session:
     def busy(self) -> bool:
         """Whether a job is under way."""
         return self._writer is not None or self._runner.busy
+
+    @property
+    def at_work(self) -> bool:
+        """Whether a job is under way or one's files are being deleted."""
+        return self.busy or bool(self._leavings)
 
     @property
     def preview_node_id(self) -> str | None:
@@ -106,6 +114,8 @@ class Session:
         """Go on writing the job, and take in what the worker has said since the last call."""
         if self._writer is not None:
             self._write()
+        elif self._leavings:
+            self._tidy_up()
         for event in self._runner.poll():
             handler = getattr(self, f"_on_{event.name}", None)
             if handler is not None and (self.job is None or event.job == self.job.job.id):
@@ -158,6 +168,8 @@ class Session:
         """End the worker and leave nothing behind."""
         self._runner.close()
         self._forget_result()
+        while self._leavings:
+            finished(self._leavings.pop())
 
     def set_opacity(self, opacity: float) -> None:
         """Of the preview, this one and the next ones; 0 to 1."""
@@ -215,12 +227,17 @@ class Session:
     def _forget_result(self) -> None:
         self._remove_preview()
         if self._writer is not None:
-            self._writer.abort()
+            self._writer.close()
             self._writer = None
         self._labels = None  # before the folder goes: Windows keeps files that are mapped
-        if self.job is not None:
-            self.job.job.remove()
+        if self.phase is not Phase.IDLE:
+            self._leavings.append(removed(self.job.job.folder))
+            self._tidy_up()
         self.phase = Phase.IDLE
+
+    def _tidy_up(self) -> None:
+        if advance(self._leavings[0], WRITE_SECONDS):
+            self._leavings.pop(0)
 
     def _remove_preview(self) -> None:
         if self._preview is not None:

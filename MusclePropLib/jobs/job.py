@@ -94,9 +94,13 @@ class JobWriter:
             self.abort()
             raise
 
+    def close(self) -> None:
+        """Write no more; what has been written stays."""
+        self._steps.close()
+
     def abort(self) -> None:
         """Give it up."""
-        self._steps.close()
+        self.close()
         self.job.remove()
 
 

@@ -6,6 +6,7 @@ python MusclePropLib/report/handover.py FOLDER PAGE.html
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -67,14 +68,17 @@ def take_over(folder: Path) -> tuple[Volume, Segmentation]:
 
 
 def main(folder: Path, page: Path) -> int:
-    """Write the page about the volume and segments in the folder."""
+    """Write the page about the volume and segments in the folder, and delete the folder, which can take a while."""
     from MusclePropLib.core.measurements.recording import measure
     from MusclePropLib.report.recording import recording_page
 
-    volume, segmentation = take_over(folder)
-    text = recording_page(measure(segmentation, volume, axis=0), segmentation, volume)
-    with replacing(page) as part:
-        part.write_text(text, encoding="utf-8")
+    try:
+        volume, segmentation = take_over(folder)
+        text = recording_page(measure(segmentation, volume, axis=0), segmentation, volume)
+        with replacing(page) as part:
+            part.write_text(text, encoding="utf-8")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
     return 0
 
 

@@ -1,12 +1,15 @@
 """Waiting times of the Slicer module, on the harness of Testing/gui: what the expert feels, measured.
 
-    python Testing/benchmarks/slicer_panel.py [preview|cancel|handover|accept]
+    python Testing/benchmarks/slicer_panel.py [preview|cancel|handover|fullgrid|accept]
 
 writes slicer_panel.json beside itself, one sentence each. preview: from the click on Propagate to the first preview
 node, with a warm worker, on 140 x 300 x 400 voxels, and the longest time that the event loop stood still meanwhile.
 cancel: fifty times from the click on Cancel, at any moment of the computing, to idle, and what processes are left.
 handover: the longest step in which the job of a full grid is written and its result looked through, with slices across
-each of its axes. accept: three muscles into segments on the full reconstruction grid of 1372 x 632 x 2270 voxels.
+each of its axes. fullgrid: the longest time that the event loop stands still on the full reconstruction grid of 1372 x
+632 x 2270 voxels, on which three muscles are filled and hundreds of slices drawn across each of its axes: after a
+stroke, from the click on Propagate until the job is handed over, from the click on Cancel until its files are gone, and
+from the click on Report until all is handed over. accept: three muscles into segments on that grid.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -171,8 +175,105 @@ def _laps(what: str, step: Callable[[], bool]) -> None:
     tell(f"{what}: {standstill.total():.1f} s, longest step {standstill.longest()}")
 
 
+def fullgrid() -> None:
+    """No worker computes, for that is not what is measured; nor is the stroke itself, which is Slicer's."""
+    driver = start((4, 4, 4), [sys.executable, "-c", "import sys; sys.stdin.read()"])
+    from MusclePropLib.gui import report
+    from MusclePropLib.gui.parameters import Axis
+    from MusclePropLib.scene.results import accept as accept_result
+
+    _make_full(driver.volume)
+    driver.click("createSegmentsButton")
+    driver.settle()
+    ids = driver.segmentation.GetSegmentation().GetSegmentIDs()
+    with tempfile.TemporaryDirectory() as folder:
+        report.ask_where = lambda *_: Path(folder) / "leg.html"
+        accept_result(driver.work.subject, ids, _full_labels(Path(folder)), {})
+        _draw_every_sixth(driver)
+        for axis in range(3):
+            driver.parameters.axis = Axis(str(axis))
+            driver.settle()
+            drawn = sum(len(states.drawn) for states in driver.work.tracker.states.values())
+            _erase_a_little(driver, 500 + axis)
+            _stand_still(driver, f"slices across axis {axis}, {drawn} drawn")
+    driver.close()
+
+
+def _stand_still(driver, where: str) -> None:
+    tell(f"{where}, after a stroke: {_longest(driver, lambda: driver.panel.at_rest)}")
+    click = partial(driver.click, "propagateButton")
+    tell(f"{where}, Propagate: {_longest(driver, lambda: _handed_over(driver.session.job), click)}")
+    tell(f"{where}, Cancel: {_longest(driver, lambda: not driver.session.at_work, click)}")
+    handed: list[object] = []
+    driver.panel.report._programs.start = handed.append
+    tell(f"{where}, Report: {_longest(driver, lambda: handed, partial(driver.click, 'reportButton'))}")
+    driver.panel.report._give_up()
+
+
+def _handed_over(scene_job) -> bool:
+    return scene_job is not None and (scene_job.job.folder / "job.json").exists()
+
+
+def _longest(driver, condition: Callable[[], object], click: Callable[[], object] = lambda: None) -> str:
+    standstill = Standstill()
+    standstill.lap()
+    click()
+    standstill.lap()
+    while not condition():
+        driver.qt_events()
+        standstill.lap()
+        time.sleep(0.001)
+    seconds = standstill.total()
+    return f"{seconds:.1f} s, longest standstill {standstill.longest()}"
+
+
+def _draw_every_sixth(driver) -> None:
+    from dataclasses import replace
+
+    from MusclePropLib.scene.geometry import volume_geometry
+    from MusclePropLib.scene.states import write_states
+    from MusclePropLib.scene.voxels import segment_voxels
+
+    driver.work.refresh()
+    driver.settle()
+    for segment_id, states in driver.work.tracker.states.items():
+        voxels = segment_voxels(driver.segmentation, segment_id, volume_geometry(driver.volume), 0)
+        segment = driver.segmentation.GetSegmentation().GetSegment(segment_id)
+        write_states(segment, voxels, replace(states, filled=frozenset(t for t in states.filled if t % 6)))
+    driver.settle()
+
+
+def _erase_a_little(driver, k: int) -> None:
+    from MusclePropLib.scene.geometry import image_array, new_labelmap, node_to_world, volume_geometry
+
+    box = slice(k, k + 1), slice(100, 130), slice(150, 200)
+    image = new_labelmap(volume_geometry(driver.volume), node_to_world(driver.segmentation), box)
+    image_array(image)[...] = 1
+    logic = driver.editor().logic
+    segment_id = driver.id_of("GM")
+    logic.ModifySegmentByLabelmap(driver.segmentation, segment_id, image, logic.ModificationModeRemove, False, False)
+
+
+def _make_full(volume) -> None:
+    """Its voxels are never written to, so that only the segments take memory."""
+    import slicer
+
+    image = slicer.vtkOrientedImageData()
+    image.SetDimensions(*reversed(FULL_GRID))
+    image.AllocateScalars(3, 1)
+    volume.SetAndObserveImageData(image)
+
+
+def _full_labels(folder: Path) -> np.ndarray:
+    """Three muscles that fill as much of the grid as a calf does, in a file."""
+    labels = np.lib.format.open_memmap(folder / "labels.npy", "w+", np.uint8, FULL_GRID)
+    for t in range(200, 2000):
+        labels[t, 100:350, 150:600], labels[t, 100:350, 700:1150], labels[t, 360:600, 200:1100] = 1, 2, 3
+    return labels
+
+
 def accept() -> None:
-    """Three muscles that fill as much of the grid as a calf does."""
+    """How long it takes, and how much memory."""
     import slicer
     import slicer_scene
 
@@ -182,14 +283,9 @@ def accept() -> None:
 
     slicer_scene.new_scene()
     volume = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "full")
-    image = slicer.vtkOrientedImageData()
-    image.SetDimensions(*reversed(FULL_GRID))
-    image.AllocateScalars(3, 1)  # never written to, so that only the segments count
-    volume.SetAndObserveImageData(image)
+    _make_full(volume)
     segmentation = create_default_segments(volume)
-    labels = np.lib.format.open_memmap(Path(tempfile.mkdtemp()) / "labels.npy", "w+", np.uint8, FULL_GRID)
-    for t in range(200, 2000):
-        labels[t, 100:350, 150:600], labels[t, 100:350, 700:1150], labels[t, 360:600, 200:1100] = 1, 2, 3
+    labels = _full_labels(Path(tempfile.mkdtemp()))
     ids = segmentation.GetSegmentation().GetSegmentIDs()
     before, peak = memory(), Peak()
     began, cpu = time.perf_counter(), time.process_time()
@@ -239,15 +335,18 @@ def tell(sentence: str) -> None:
     told.append(sentence)
 
 
+MEASURES = {"preview": preview, "cancel": cancel, "handover": handover, "fullgrid": fullgrid, "accept": accept}
+
+
 def main() -> None:
     """Measure what is asked for, else everything, and keep it beside what was measured before."""
     sys.path.insert(0, str(Path(__file__).parent))
     from processes import machine
 
     kept = json.loads(FILE.read_text(encoding="utf-8")) if FILE.is_file() else {}
-    for what in sys.argv[1:] or ("preview", "cancel", "handover", "accept"):
+    for what in sys.argv[1:] or MEASURES:
         told.clear()
-        {"preview": preview, "cancel": cancel, "handover": handover, "accept": accept}[what]()
+        MEASURES[what]()
         command = f"python Testing/benchmarks/slicer_panel.py {what}"
         kept[what] = {"command": command, "machine": machine(), "told": list(told)}
         FILE.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")

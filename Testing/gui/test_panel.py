@@ -357,6 +357,29 @@ def test_cancel_while_the_job_is_written(drawn, slow_writing):
     assert driver.session.summary is not None, driver.session.failure
 
 
+def test_long_files_are_deleted_bit_by_bit(drawn, slow_writing, monkeypatch):
+    from MusclePropLib.core import files
+
+    driver = drawn
+    monkeypatch.setattr(files, "REMOVE_BYTES", 1000)
+    driver.click("propagateButton")
+    folder = driver.session.job.job.folder
+    driver.until(lambda: (folder / "annotations.npz").exists(), "the volume is written")
+    before = (folder / "image.npy").stat().st_size
+    driver.click("propagateButton")
+    assert driver.ui.propagateButton.text == "Propagate" and not driver.session.busy
+    assert 0 < (folder / "image.npy").stat().st_size < before
+    driver.click("propagateButton")
+    other = driver.session.job.job.folder
+    driver.until_done()
+    assert driver.session.summary is not None, driver.session.failure
+    driver.until(lambda: not folder.exists() and not driver.panel._poll.active, "the end of the old one")
+    driver.click("discardButton")
+    assert other.exists()
+    driver.panel.close()
+    assert not other.exists()
+
+
 def test_stop_while_the_job_is_written_still_gives_a_result(drive, slow_writing):
     driver = drive(name="slow")
     driver.click("createSegmentsButton")
