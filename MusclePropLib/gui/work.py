@@ -26,6 +26,7 @@ from MusclePropLib.scene.geometry import volume_geometry
 from MusclePropLib.scene.inputs import inputs_read
 from MusclePropLib.scene.segments import check_source_volume, create_default_segments, muscle_ids, use_grid_of
 from MusclePropLib.scene.slice_views import current_slice, go_to_slice
+from MusclePropLib.scene.states import SegmentStates
 
 STEP_SECONDS = 0.02  # of looking at the segments, at each step; the window waits for it
 
@@ -60,6 +61,7 @@ class Work:
         self.starting = False
         self._sent: dict[str, tuple] | None = None
         self._steps: Steps | None = None
+        self._wanted: list[Callable[[], None]] = []  # marks for absent muscles, when all strokes are known
         session.changed.connect(self.changed.emit)
 
     @property
@@ -88,7 +90,7 @@ class Work:
             self._go(self._refreshed())
 
     def step(self) -> None:
-        """Go on for a moment. Raises InputError if a propagation was to start and cannot."""
+        """Go on for a moment. Raises InputError if something that waited for it cannot be done."""
         try:
             if not advance(self._steps, STEP_SECONDS):
                 return
@@ -162,28 +164,32 @@ class Work:
         return values and tuple(float(v or 0) for v in values[self.session.job.segment_ids.index(segment_id)])
 
     def mark_absent(self, to_the_end: bool = False) -> None:
-        """The current muscle does not exist on the shown slice, or from there to the end. Raises InputError."""
+        """The current muscle does not exist on the shown slice, or from there to the end.
+
+        Raises InputError, as `step` may later if there are strokes that are not yet known.
+        """
         segment_id, slice_index = self._here()
-        states = self.tracker.states[segment_id]
-        if to_the_end:
-            slices = slices_to_the_end(states, slice_index, self.slices)
-        elif slice_index in states.drawn:
-            raise InputError(_("{name} is drawn on this slice; erase it first").format(name=states.name))
-        else:
-            slices = range(slice_index, slice_index + 1)
-        self.save_state()
-        self.tracker.mark_absent(segment_id, slices)
-        self.changed.emit()
+
+        def slices(states: SegmentStates) -> range:
+            if to_the_end:
+                return slices_to_the_end(states, slice_index, self.slices)
+            if slice_index in states.drawn:
+                raise InputError(_("{name} is drawn on this slice; erase it first").format(name=states.name))
+            return range(slice_index, slice_index + 1)
+
+        self._once_known(segment_id, slices, self.tracker.mark_absent)
 
     def clear_absent(self) -> None:
-        """Take back the marks on the shown slice and those next to it. Raises InputError."""
+        """Take back the marks on the shown slice and those next to it. Raises InputError likewise."""
         segment_id, slice_index = self._here()
-        run = absent_run(self.tracker.states[segment_id], slice_index)
-        if not run:
-            raise InputError(_("The current muscle is not marked absent on this slice"))
-        self.save_state()
-        self.tracker.clear_absent(segment_id, run)
-        self.changed.emit()
+
+        def slices(states: SegmentStates) -> range:
+            run = absent_run(states, slice_index)
+            if not run:
+                raise InputError(_("The current muscle is not marked absent on this slice"))
+            return run
+
+        self._once_known(segment_id, slices, self.tracker.clear_absent)
 
     def nodes_gone(self) -> None:
         """Some node was removed: end what depended on it."""
@@ -199,6 +205,23 @@ class Work:
         self._steps, self.starting = None, False
         self.tracker.follow(None)
         self.session.close()
+
+    def _once_known(
+        self,
+        segment_id: str,
+        slices: Callable[[SegmentStates], range],
+        mark: Callable[[str, range], None],
+    ) -> None:
+        """Mark slices of a segment once the last stroke has been looked at, which it mostly has."""
+
+        def act() -> None:
+            if segment_id in self.tracker.states:
+                those = slices(self.tracker.states[segment_id])
+                self.save_state()
+                mark(segment_id, those)
+
+        self._wanted.append(act)
+        self.refresh()
 
     def _go(self, steps: Steps) -> None:
         self._steps = steps
@@ -219,6 +242,8 @@ class Work:
             yield from self.tracker.refreshed()
         except InputError as fault:
             self.problem = self.problem or str(fault)
+        while self._wanted:
+            self._wanted.pop(0)()
 
     def _started(self) -> Steps:
         """A propagation, with all annotations as they are at one moment, and the states that go with them."""
@@ -255,6 +280,7 @@ class Work:
             use_grid_of(*subject.nodes())
         self.tracker.follow(subject)
         self._sent = None
+        self._wanted.clear()
 
     def _chosen_subject(self) -> Subject | None:
         """Volume, segmentation and axis; also when there is a `problem`, so that its end is noticed."""

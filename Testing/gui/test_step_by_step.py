@@ -114,6 +114,27 @@ def test_absent_mark_after_the_click_is_sent(slow):
     slow.until_done()
 
 
+def test_absent_marks_wait_for_the_strokes(slow, said):
+    slow.ui.segmentEditor.setCurrentSegmentID(slow.id_of("GM"))
+    slow.work.go_to(17)
+    slow.click("absentToEndButton")
+    slow.work.go_to(9)
+    slow.click("absentHereButton")
+    assert slow.work.looking and said == []
+    slow.settle()
+    assert sorted(slow.work.tracker.states[slow.id_of("GM")].absent) == [17, 18, 19]
+    assert said == ["GM is drawn on this slice; erase it first"]
+
+
+def test_absent_mark_of_a_segment_that_goes(slow):
+    slow.ui.segmentEditor.setCurrentSegmentID(slow.id_of("GM"))
+    slow.work.go_to(17)
+    slow.click("absentHereButton")
+    slow.segmentation.GetSegmentation().RemoveSegment(slow.id_of("GM"))
+    slow.settle()
+    assert slow.work.tracker.states[slow.id_of("SOL")].absent == frozenset()
+
+
 def test_cancel_before_there_is_a_job(slow):
     slow.click("propagateButton")
     step(slow)
