@@ -16,7 +16,7 @@ import slicer
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.gui.channel import QProcessChannel
 from MusclePropLib.gui.leash import leashed
-from MusclePropLib.gui.session import Session
+from MusclePropLib.gui.session import Phase, Session
 from MusclePropLib.jobs.channel import Channel
 from MusclePropLib.jobs.protocol import Event
 from MusclePropLib.jobs.runner import Runner
@@ -35,6 +35,7 @@ class PropagationLogic:
     def __init__(self, channel: Channel | None = None) -> None:
         self._session = Session(Runner(channel or QProcessChannel()))
         self._timer: qt.QTimer | None = None
+        self._unwatch_scene: Callable[[], None] = lambda: None
 
     def propagate(
         self,
@@ -57,8 +58,8 @@ class PropagationLogic:
             for muscle in summary["muscles"]:
                 print(muscle["name"], round(muscle["volume_ml"], 1), "ml")
 
-        Raises InputError (a ValueError) for unusable input, RuntimeError if the computation fails or another one is
-        under way.
+        Raises InputError (a ValueError) for unusable input, RuntimeError if the computation fails, another one is under
+        way, or the scene is closed meanwhile.
         """
         if self._session.busy:
             raise RuntimeError("a propagation is already under way")
@@ -70,16 +71,23 @@ class PropagationLogic:
         tracker.refresh()
         tracker.follow(None)
         self._session.start(subject, read_inputs(subject), settings)
+        self._watch_scene()
         if not wait:
             self._poll_by_timer(onEvent)
             return None
-        while self._session.at_work:
-            self._poll(onEvent)
-            slicer.app.processEvents()
-            time.sleep(POLL_SECONDS)
+        try:
+            while self._session.at_work:
+                self._poll(onEvent)
+                slicer.app.processEvents()
+                time.sleep(POLL_SECONDS)
+        finally:
+            self._give_up()  # if it is not done
+            self._unwatch_scene()
         if self._session.failure is not None:
             message, details = self._session.failure
             raise RuntimeError(f"{message}\n{details}".strip())
+        if self._session.summary is None:
+            raise RuntimeError("the propagation was given up, for the scene was closed")
         return self._session.summary
 
     def propagateFolder(
@@ -114,20 +122,20 @@ class PropagationLogic:
         """End the worker."""
         if self._timer is not None:
             self._timer.stop()
+        self._unwatch_scene()
         self._session.close()
 
     def _poll(self, onEvent: Callable[[Event], object] | None) -> None:
-        def tell(event: Event) -> None:
-            if event.name == "result":
-                self._accept()
-            if onEvent is not None:
-                onEvent(event)
-
-        self._session.event.connect(tell)
+        events: list[Event] = []
+        self._session.event.connect(events.append)
         try:
             self._session.poll()
         finally:
-            self._session.event.disconnect(tell)
+            self._session.event.disconnect(events.append)
+        if self._session.phase is Phase.FINISHED:
+            self._accept()
+        for event in events if onEvent is not None else ():  # which may do anything, close the scene or fail
+            onEvent(event)
 
     def _accept(self) -> None:
         try:
@@ -136,11 +144,25 @@ class PropagationLogic:
             self._session.discard()
             raise
 
+    def _give_up(self) -> None:
+        """Cancel a job that is under way and wait for its end, a second or two: the next one shall find nothing."""
+        while self._session.at_work:
+            self._session.cancel()
+            self._session.poll()
+            time.sleep(POLL_SECONDS)
+
+    def _watch_scene(self) -> None:
+        """The next scene may have nodes of the same IDs, and must not be given what was computed of this one."""
+        scene = slicer.mrmlScene
+        tag = scene.AddObserver(scene.StartCloseEvent, lambda *_: self._session.drop())
+        self._unwatch_scene = lambda: scene.RemoveObserver(tag)
+
     def _poll_by_timer(self, onEvent: Callable[[Event], object] | None) -> None:
         def poll() -> None:
             self._poll(onEvent)
             if not self._session.at_work:
                 self._timer.stop()
+                self._unwatch_scene()
 
         self._timer = qt.QTimer()
         self._timer.setInterval(round(1000 * POLL_SECONDS))

@@ -93,6 +93,50 @@ def test_what_is_deleted_meanwhile_leaves_nothing_behind(logic, nodes):
     assert not logic._session.job.job.folder.exists()
 
 
+@pytest.mark.parametrize("wait", [True, False])
+def test_nothing_of_a_closed_scene_reaches_the_next_one(logic, nodes, wait):
+    """The next scene's nodes may have the same IDs, and be another patient's."""
+    import slicer
+    from slicer_scene import add_segmentation, add_volume, disc, paint
+
+    nodes[0].SetName("slow")
+    names, ids = [], tuple(node.GetID() for node in nodes)
+
+    def other_patient(event):
+        names.append(event.name)
+        if event.name == "preview":
+            slicer.mrmlScene.Clear(0)
+            volume = add_volume((8, 30, 40))
+            segmentation = add_segmentation(volume, ["GM", "SOL"])
+            paint(segmentation, "GM", volume, {3: disc()})
+            assert (volume.GetID(), segmentation.GetID()) == ids
+
+    if wait:
+        with pytest.raises(RuntimeError, match="scene was closed"):
+            logic.propagate(*nodes, onEvent=other_patient)
+    else:
+        logic.propagate(*nodes, wait=False, onEvent=other_patient)
+        end = time.monotonic() + 60
+        while "cancelled" not in names and time.monotonic() < end:
+            slicer.app.processEvents()
+            time.sleep(0.01)
+    assert names[-1] == "cancelled"
+    segment = slicer.mrmlScene.GetNodeByID(ids[1]).GetSegmentation().GetSegment("GM")
+    assert not segment.HasTag("MuscleProp.Provenance")
+
+
+def test_a_callback_that_raises_gives_the_job_up(logic, nodes):
+    nodes[0].SetName("slow")
+
+    def raises(event):
+        raise KeyError(event.name)
+
+    with pytest.raises(KeyError):
+        logic.propagate(*nodes, onEvent=raises)
+    nodes[0].SetName("calf")
+    assert logic.propagate(*nodes) is not None, "nothing is under way any more"
+
+
 def test_weights_are_found_from_another_folder(tmp_path, monkeypatch):
     from MusclePropLib.gui.logic import _option
 
