@@ -24,7 +24,13 @@ from MusclePropLib.scene.annotations import (
 )
 from MusclePropLib.scene.geometry import volume_geometry
 from MusclePropLib.scene.inputs import inputs_read
-from MusclePropLib.scene.segments import check_source_volume, create_default_segments, muscle_ids, use_grid_of
+from MusclePropLib.scene.segments import (
+    check_segmentation,
+    check_source_volume,
+    create_default_segments,
+    muscle_ids,
+    use_grid_of,
+)
 from MusclePropLib.scene.slice_views import current_slice, go_to_slice
 from MusclePropLib.scene.states import SegmentStates
 
@@ -290,6 +296,7 @@ class Work:
         axis = choices.fixed_axis
         try:
             check_source_volume(choices.volume)
+            check_segmentation(choices.segmentation)
             if axis is None:
                 axis = propagation_axis(choices.volume, choices.segmentation)
             self.slices = volume_geometry(choices.volume).shape[axis]

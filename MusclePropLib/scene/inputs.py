@@ -14,7 +14,7 @@ from MusclePropLib.core.steps import finished
 from MusclePropLib.core.volumes import Volume
 from MusclePropLib.scene.annotations import Subject, annotations_read
 from MusclePropLib.scene.geometry import image_array, volume_geometry
-from MusclePropLib.scene.segments import check_source_volume
+from MusclePropLib.scene.segments import check_segmentation, check_source_volume
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class Inputs:
 def read_inputs(subject: Subject) -> Inputs:
     """What the subject's nodes hold now; the volume's voxels are not copied.
 
-    InputError, with what to do about it, if the nodes are gone, the volume cannot be worked on, nothing is drawn, or
-    the segments do not lie on the volume's grid.
+    InputError, with what to do about it, if the nodes are gone, volume or segmentation cannot be worked on, nothing
+    is drawn, or the segments do not lie on the volume's grid.
     """
     inputs = finished(inputs_read(subject))
     assert inputs is not None  # nobody draws meanwhile
@@ -43,6 +43,7 @@ def inputs_read(subject: Subject) -> Generator[None, None, Inputs | None]:
     if nodes is None:
         raise InputError("choose a volume and a segmentation first")
     check_source_volume(nodes[0])
+    check_segmentation(nodes[1])
     found = yield from annotations_read(*nodes, subject.axis)
     return found and Inputs(volume_of(nodes[0], subject.axis), found[0], tuple(found[1]))
 

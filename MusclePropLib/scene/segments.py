@@ -111,9 +111,7 @@ def place_beside(volume_node: slicer.vtkMRMLNode, node: slicer.vtkMRMLNode) -> N
 
 def check_source_volume(volume_node: slicer.vtkMRMLScalarVolumeNode) -> None:
     """InputError unless the volume is one fixed grey volume of several slices."""
-    name = volume_node.GetName()
-    sequences = getattr(slicer.modules, "sequences", None)
-    browser = sequences.logic().GetFirstBrowserNodeForProxyNode(volume_node) if sequences else None
+    name, browser = volume_node.GetName(), _browser_of(volume_node)
     dimensions = volume_node.GetImageData().GetDimensions() if volume_node.GetImageData() else (0, 0, 0)
     if browser is not None and min(dimensions) <= 1:
         raise InputError(
@@ -131,6 +129,22 @@ def check_source_volume(volume_node: slicer.vtkMRMLScalarVolumeNode) -> None:
         raise InputError(
             f"volume '{name}' is in colour; convert it with the module Vector to Scalar Volume and choose the result"
         )
+
+
+def check_segmentation(segmentation_node: slicer.vtkMRMLSegmentationNode) -> None:
+    """InputError if what is written into the segmentation would be lost with the next item of a sequence."""
+    name, browser = segmentation_node.GetName(), _browser_of(segmentation_node)
+    if browser is not None and not browser.GetSaveChanges(browser.GetSequenceNode(segmentation_node)):
+        raise InputError(
+            f"'{name}' changes with the sequence browser '{browser.GetName()}', which does not keep what is drawn; in "
+            "the Data module, right-click it, choose Clone, and work on the copy"
+        )
+
+
+def _browser_of(node: slicer.vtkMRMLNode) -> slicer.vtkMRMLSequenceBrowserNode | None:
+    """The sequence browser that shows its items in the node."""
+    sequences = getattr(slicer.modules, "sequences", None)
+    return sequences.logic().GetFirstBrowserNodeForProxyNode(node) if sequences else None
 
 
 def _is_protected(segmentation_node: slicer.vtkMRMLSegmentationNode, segment_id: str) -> bool:

@@ -8,6 +8,7 @@ from slicer_scene import add_segmentation, add_volume, disc, paint  # noqa: E402
 from MusclePropLib.core.defaults import DEFAULT_MUSCLES  # noqa: E402
 from MusclePropLib.core.errors import InputError  # noqa: E402
 from MusclePropLib.scene.segments import (  # noqa: E402
+    check_segmentation,
     check_source_volume,
     create_default_segments,
     place_beside,
@@ -156,6 +157,21 @@ def test_volume_that_a_sequence_browser_changes_is_refused(scene, slices, advice
     slicer.modules.sequences.logic().UpdateAllProxyNodes()
     with pytest.raises(InputError, match=advice):
         check_source_volume(browser.GetProxyNode(sequence))
+
+
+def test_segmentation_that_a_sequence_browser_would_reset_is_refused(volume):
+    recorded = add_segmentation(volume, ["GM"])
+    check_segmentation(recorded)
+    sequence = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceNode", "moments")
+    for index in range(2):
+        sequence.SetDataNodeAtValue(recorded, str(index))
+    browser = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceBrowserNode", "sweep")
+    browser.AddSynchronizedSequenceNode(sequence)
+    slicer.modules.sequences.logic().UpdateAllProxyNodes()
+    with pytest.raises(InputError, match="'sweep', which does not keep what is drawn"):
+        check_segmentation(browser.GetProxyNode(sequence))
+    browser.SetSaveChanges(sequence, True)
+    check_segmentation(browser.GetProxyNode(sequence))
 
 
 def test_visible_segments(volume):
