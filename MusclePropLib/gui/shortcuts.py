@@ -23,6 +23,7 @@ class Shortcuts:
         for keys, action in self._actions.items():
             shortcut = qt.QShortcut(window)
             shortcut.setKey(qt.QKeySequence(keys))
+            shortcut.setAutoRepeat(False)  # a key held for a moment would cancel what it has just begun
             shortcut.connect("activated()", action)
             self._installed.append(shortcut)
 

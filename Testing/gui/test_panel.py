@@ -258,6 +258,7 @@ def test_shortcuts_live_while_the_module_is_shown(app, drive):
     driver = drive()
     keys = {s.key().toString() for s in window.findChildren(QtGui.QShortcut)}
     assert keys == {"Shift+P", "Shift+N", "Shift+A"}
+    assert not any(s.autoRepeat() for s in window.findChildren(QtGui.QShortcut)), "Propagate, Cancel, Propagate, ..."
     assert driver.ui.segmentEditor._real.shortcuts_installed
     driver.panel.exit()
     assert not [s for s in window.findChildren(QtGui.QShortcut) if s.isEnabled()]
