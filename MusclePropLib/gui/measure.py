@@ -9,11 +9,13 @@ from slicer.i18n import tr as _
 
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.measurements.muscle import MuscleMeasures
+from MusclePropLib.core.steps import Steps
 from MusclePropLib.gui.faults import guarded
 from MusclePropLib.gui.plot_clicks import PlotClicks
+from MusclePropLib.gui.step_by_step import StepByStep
 from MusclePropLib.gui.work import Work
 from MusclePropLib.scene.annotations import Subject
-from MusclePropLib.scene.measures import is_curve, is_own_series, mark_position, measure_node, show_plot, show_table
+from MusclePropLib.scene.measures import is_curve, is_own_series, mark_position, node_measured, show_plot, show_table
 
 
 class MeasureSection:
@@ -24,17 +26,25 @@ class MeasureSection:
         self._subject: Subject | None = None
         self._positions_mm: Any = ()
         self._measured: dict[str, tuple] = {}
+        self._figures = ""
         self._clicks = PlotClicks(self._clicked)
+        self._steps = StepByStep(self.update)
         ui.measureButton.connect("clicked(bool)", guarded(self._measure))
         work.changed.connect(self.update)
         self.update()
 
+    @property
+    def busy(self) -> bool:
+        """Whether something is being measured."""
+        return self._steps.busy
+
     def update(self) -> None:
         """Whether there is anything to measure."""
         painted = any(states.slices for states in self._work.tracker.states.values())
-        self._ui.measureButton.enabled = painted
+        self._ui.measureButton.enabled = painted and not self.busy
         if self._subject != self._work.subject or self._measured != self._contents():
-            self._ui.measureLabel.text = ""
+            self._figures = ""
+        self._ui.measureLabel.text = _("Measuring...") if self.busy else self._figures
         self._ui.measureLabel.visible = bool(self._ui.measureLabel.text)
 
     def update_current(self) -> None:
@@ -45,6 +55,7 @@ class MeasureSection:
 
     def close(self) -> None:
         """The panel goes."""
+        self._steps.end()
         self._clicks.close()
 
     def _clicked(self, series_id: str, row: int) -> bool:
@@ -64,17 +75,20 @@ class MeasureSection:
         subject = self._work.subject
         if subject is None:
             raise InputError(_("Choose a volume and a segmentation"))
-        measured = measure_node(subject)
+        self._steps.begin(self._shown(subject))
+        self.update()
+
+    def _shown(self, subject: Subject) -> Steps:
+        measured = yield from node_measured(subject)
         self._subject, self._positions_mm = subject, measured[0].positions_mm
         self._measured = self._contents()
-        self._ui.measureLabel.text = "; ".join(_volume(m) for m in measured)
+        self._figures = "; ".join(_volume(m) for m in measured)
         table, chart = show_table(subject, measured), show_plot(subject, measured)
         slicer.app.applicationLogic().GetSelectionNode().SetActiveTableID(table.GetID())
         if slicer.util.mainWindow() is not None:
             slicer.modules.plots.logic().ShowChartInLayout(chart)
             slicer.app.applicationLogic().PropagateTableSelection()
             self._clicks.follow(chart)
-        self.update()
         self.update_current()
 
 

@@ -99,6 +99,7 @@ class Panel(VTKObservationMixin):
         self.work.changed.disconnect(self._keep_polling)
         self.setup.close()
         self.measure.close()
+        self.csv.close()
         self.report.close()
         self.work.close()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,13 +12,14 @@ import vtk
 
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.measurements.muscle import Known, MuscleMeasures, measure_muscle
-from MusclePropLib.core.measurements.profile import profile
+from MusclePropLib.core.measurements.profile import profiled
 from MusclePropLib.core.measurements.stack import Stack
 from MusclePropLib.core.measurements.tables import muscle_row
-from MusclePropLib.scene.annotations import Subject
+from MusclePropLib.core.steps import finished
+from MusclePropLib.scene.annotations import Subject, looked_at
 from MusclePropLib.scene.geometry import image_array, volume_geometry
 from MusclePropLib.scene.results import PROVENANCE_TAG
-from MusclePropLib.scene.segments import is_not_muscle, segment_ids
+from MusclePropLib.scene.segments import is_not_muscle, moment, segment_ids
 from MusclePropLib.scene.states import get_tag, read_states
 from MusclePropLib.scene.voxels import segment_voxels
 
@@ -34,28 +35,53 @@ def measure_node(subject: Subject, summary: Mapping[str, Any] | None = None) -> 
     Confidence and estimate come from the segments' tags, or from a propagation's `summary`. Raises InputError if the
     nodes are gone, a segment is not on the volume's voxels, or all are empty.
     """
+    return finished(node_measured(subject, summary))
+
+
+def node_measured(
+    subject: Subject, summary: Mapping[str, Any] | None = None
+) -> Generator[None, None, list[MuscleMeasures]]:
+    """The same step by step, all of one moment: it begins anew if the segments change meanwhile."""
+    measured = None
+    while measured is None:
+        yield from looked_at(subject, _measurable_ids)
+        measured = yield from _measured_unless_changed(subject, summary)
+    if not measured:
+        raise InputError(f"every segment of '{_nodes(subject)[1].GetName()}' is empty; there is nothing to measure")
+    return measured
+
+
+def _measured_unless_changed(
+    subject: Subject, summary: Mapping[str, Any] | None
+) -> Generator[None, None, list[MuscleMeasures] | None]:
+    volume_node, segmentation_node = _nodes(subject)
+    before, geometry = moment(segmentation_node), volume_geometry(volume_node)
+    stack = Stack.of(geometry.moved(subject.axis))
+    image = np.moveaxis(image_array(volume_node.GetImageData()), subject.axis, 0)
+    segments = [(i, segmentation_node.GetSegmentation().GetSegment(i)) for i in _measurable_ids(segmentation_node)]
+    voxels_of = {i: segment_voxels(segmentation_node, i, geometry, subject.axis) for i, _ in segments}
+    measured = []
+    for segment_id, segment in segments:
+        voxels = voxels_of[segment_id]
+        states = read_states(segment, voxels)
+        if states.slices:
+            found = yield from profiled(voxels.labels, voxels.value, image, voxels.offset, len(image))
+            confidence, provenance = _record(segment, summary, len(image), voxels.backwards)
+            known = Known(tuple(sorted(states.drawn)), tuple(sorted(states.absent)), confidence, provenance)
+            measured.append(measure_muscle(states.name, states.color, found, stack, known))
+    return measured if moment(_nodes(subject)[1]) == before else None
+
+
+def _measurable_ids(segmentation_node: slicer.vtkMRMLSegmentationNode) -> list[str]:
+    segmentation = segmentation_node.GetSegmentation()
+    return [i for i in segment_ids(segmentation_node) if not is_not_muscle(segmentation.GetSegment(i))]
+
+
+def _nodes(subject: Subject) -> tuple[slicer.vtkMRMLScalarVolumeNode, slicer.vtkMRMLSegmentationNode]:
     nodes = subject.nodes()
     if nodes is None:
         raise InputError("the volume or the segmentation has been deleted")
-    volume_node, segmentation_node = nodes
-    geometry = volume_geometry(volume_node)
-    stack = Stack.of(geometry.moved(subject.axis))
-    image = np.moveaxis(image_array(volume_node.GetImageData()), subject.axis, 0)
-    measured = []
-    for segment_id in segment_ids(segmentation_node):
-        segment = segmentation_node.GetSegmentation().GetSegment(segment_id)
-        if is_not_muscle(segment):
-            continue
-        voxels = segment_voxels(segmentation_node, segment_id, geometry, subject.axis)
-        found = profile(voxels.labels, voxels.value, image, voxels.offset, geometry.shape[subject.axis])
-        if len(found.filled):
-            states = read_states(segment, voxels)
-            confidence, provenance = _record(segment, summary, len(found.voxels), voxels.backwards)
-            known = Known(tuple(sorted(states.drawn)), tuple(sorted(states.absent)), confidence, provenance)
-            measured.append(measure_muscle(states.name, states.color, found, stack, known))
-    if not measured:
-        raise InputError(f"every segment of '{segmentation_node.GetName()}' is empty; there is nothing to measure")
-    return measured
+    return nodes
 
 
 def show_table(subject: Subject, measured: Sequence[MuscleMeasures]) -> slicer.vtkMRMLTableNode:

@@ -8,8 +8,9 @@ cancel: fifty times from the click on Cancel, at any moment of the computing, to
 handover: the longest step in which the job of a full grid is written and its result looked through, with slices across
 each of its axes. fullgrid: the longest time that the event loop stands still on the full reconstruction grid of 1372 x
 632 x 2270 voxels, on which three muscles are filled and hundreds of slices drawn across each of its axes: after a
-stroke, from the click on Propagate until the job is handed over, from the click on Cancel until its files are gone, and
-from the click on Report until all is handed over. accept: three muscles into segments on that grid.
+stroke, from the click on Propagate until the job is handed over, from the click on Cancel until its files are gone,
+from the click on Measure until the figures are there, and from the click on Report until all is handed over. accept:
+three muscles into segments on that grid.
 """
 
 from __future__ import annotations
@@ -204,6 +205,8 @@ def _stand_still(driver, where: str) -> None:
     click = partial(driver.click, "propagateButton")
     tell(f"{where}, Propagate: {_longest(driver, lambda: _handed_over(driver.session.job), click)}")
     tell(f"{where}, Cancel: {_longest(driver, lambda: not driver.session.at_work, click)}")
+    click = partial(driver.click, "measureButton")
+    tell(f"{where}, Measure: {_longest(driver, lambda: not driver.panel.measure.busy, click)}")
     handed: list[object] = []
     driver.panel.report._programs.start = handed.append
     tell(f"{where}, Report: {_longest(driver, lambda: handed, partial(driver.click, 'reportButton'))}")

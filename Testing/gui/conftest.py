@@ -26,9 +26,10 @@ def app(monkeypatch):
     import slicer
 
     installed = application.install(slicer.app.applicationLogic)
-    from MusclePropLib.gui import work
+    from MusclePropLib.gui import step_by_step, work
 
     monkeypatch.setattr(work, "STEP_SECONDS", 10.0)
+    monkeypatch.setattr(step_by_step, "STEP_MS", 10_000)
     wrapping.slot_errors.clear()
     yield installed
     assert not wrapping.slot_errors, wrapping.slot_errors

@@ -216,3 +216,51 @@ def test_looking_and_handing_over_take_turns(slow, monkeypatch):
     assert turns in (["session", "look"] * 3, ["look", "session"] * 3)
     monkeypatch.undo()
     slow.until_done()
+
+
+@pytest.fixture
+def measuring(drawn, monkeypatch):
+    """A panel that measures a slice at each turn, and has begun."""
+    from MusclePropLib.gui import step_by_step
+
+    monkeypatch.setattr(step_by_step, "STEP_MS", 0)
+    drawn.click("measureButton")
+    assert drawn.ui.measureLabel.text == "Measuring..." and not drawn.ui.measureButton.enabled
+    return drawn
+
+
+def test_strokes_while_measuring_are_measured(measuring):
+    measuring.draw({"GM": (7,)}, radius=11)
+    measuring.until(lambda: not measuring.panel.measure.busy, "the figures")
+    for name in ("GM", "GL", "SOL"):
+        volume_ml = measuring.array(name).sum() * 0.5 * 0.5 * 1.4 / 1000
+        assert f"{name}: {volume_ml:.1f} ml" in measuring.ui.measureLabel.text
+    assert measuring.ui.measureButton.enabled
+
+
+def test_segmentation_deleted_while_measuring(measuring, said):
+    import slicer
+
+    slicer.mrmlScene.RemoveNode(measuring.segmentation)
+    measuring.until(lambda: not measuring.panel.measure.busy, "the end")
+    assert said == ["the volume or the segmentation has been deleted"]
+    assert not slicer.util.getNodesByClass("vtkMRMLTableNode")
+    measuring.settle()
+    assert measuring.ui.measureLabel.text == "" and not measuring.ui.measureButton.enabled
+
+
+def test_panel_closed_while_measuring(measuring):
+    measuring.panel.close()
+    assert not measuring.panel.measure.busy
+
+
+def test_csv_is_made_bit_by_bit(drawn, monkeypatch, tmp_path):
+    from MusclePropLib.gui import csv_export, step_by_step
+
+    monkeypatch.setattr(step_by_step, "STEP_MS", 0)
+    monkeypatch.setattr(csv_export, "ask_where", lambda *_: tmp_path / "leg.csv")
+    drawn.click("exportButton")
+    assert not drawn.ui.exportButton.enabled and not (tmp_path / "leg.csv").exists()
+    drawn.until(lambda: not drawn.panel.csv.busy, "the table")
+    assert (tmp_path / "leg.csv").read_text(encoding="utf-8").count("calf muscles") == 3
+    assert drawn.ui.exportButton.enabled

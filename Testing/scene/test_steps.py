@@ -10,6 +10,7 @@ from MusclePropLib.core.errors import InputError  # noqa: E402
 from MusclePropLib.core.steps import finished  # noqa: E402
 from MusclePropLib.scene.annotations import AnnotationTracker, Subject, annotations_read, read_annotations  # noqa: E402
 from MusclePropLib.scene.inputs import inputs_read  # noqa: E402
+from MusclePropLib.scene.measures import measure_node, node_measured  # noqa: E402
 from MusclePropLib.scene.segments import moment  # noqa: E402
 
 SLICES = (2, 3, 4, 9)
@@ -133,3 +134,22 @@ def test_grid_that_does_not_fit_is_told(subject, tracker):
     with pytest.raises(InputError, match="does not lie on the voxels"):
         finished(steps)
     assert tracker.states == {}
+
+
+@pytest.mark.parametrize("change", ["stroke", "removed", "renamed"])
+@pytest.mark.parametrize("after", [1, 8, 14])
+def test_measures_are_of_one_moment(subject, change, after):
+    steps = node_measured(subject)
+    for _ in range(after):
+        next(steps)
+    CHANGES[change](*subject.nodes())
+    found, expected = finished(steps), measure_node(subject)
+    assert [(m.name, m.volume_ml) for m in found] == [(m.name, m.volume_ml) for m in expected]
+
+
+def test_nothing_to_measure_any_more(subject):
+    steps = node_measured(subject)
+    next(steps)
+    slicer.mrmlScene.RemoveNode(subject.nodes()[1])
+    with pytest.raises(InputError, match="has been deleted"):
+        finished(steps)

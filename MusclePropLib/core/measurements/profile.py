@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 
 import numpy as np
 
-BLOCK = 16
-"""Slices copied at a time where a slice is not contiguous in memory: one by one, each would read the whole array."""
+from MusclePropLib.core.planes import groups, held
+from MusclePropLib.core.steps import finished
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,30 +42,34 @@ def profile(
     `labels` may be a part of a larger grid of `slices` slices, with its first voxel at `offset`; `image` is slices
     first on that larger grid. Holds a few slices at a time, whatever the axis order in memory.
     """
+    return finished(profiled(labels, value, image, offset, slices))
+
+
+def profiled(
+    labels: np.ndarray,
+    value: int = 1,
+    image: np.ndarray | None = None,
+    offset: tuple[int, int, int] = (0, 0, 0),
+    slices: int | None = None,
+) -> Generator[None, None, Profile]:
+    """The same step by step."""
     slices = len(labels) if slices is None else slices
     voxels, centroids = np.zeros(slices, np.int64), np.full((slices, 2), np.nan)
     brightness = _Brightness()
-    for t, plane in _planes(labels):
-        box = _box(plane == value)
-        if box is None:
-            continue
-        mask, row, column = box
-        index, row, column = t + offset[0], row + offset[1], column + offset[2]
-        voxels[index] = np.count_nonzero(mask)
-        centroids[index] = _middle(mask, 1) + row, _middle(mask, 0) + column
-        if image is not None:
-            brightness.add(image[index, row : row + mask.shape[0], column : column + mask.shape[1]][mask])
+    for group in groups(labels, range(len(labels))) if labels.size else ():
+        planes = yield from held(labels, group)
+        for t in group:
+            yield
+            box = _box(planes[t - group[0]] == value)
+            if box is None:
+                continue
+            mask, row, column = box
+            index, row, column = t + offset[0], row + offset[1], column + offset[2]
+            voxels[index] = np.count_nonzero(mask)
+            centroids[index] = _middle(mask, 1) + row, _middle(mask, 0) + column
+            if image is not None:
+                brightness.add(image[index, row : row + mask.shape[0], column : column + mask.shape[1]][mask])
     return Profile(voxels, centroids, *(brightness.summary() if image is not None else (None, None)))
-
-
-def _planes(labels: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    """The slices in turn."""
-    if not labels.size:
-        return
-    block = 1 if labels.strides[0] >= max(labels.strides[1:]) else BLOCK
-    for start in range(0, len(labels), block):
-        part = labels[start : start + block]
-        yield from enumerate(part if block == 1 else np.ascontiguousarray(part), start)
 
 
 def _box(mask: np.ndarray) -> tuple[np.ndarray, int, int] | None:
