@@ -17,6 +17,14 @@ from MusclePropLib.gui.work import Work
 BUSY = (Phase.RUNNING, Phase.STOPPING, Phase.CANCELLING)
 
 
+class SingleClicks(qt.QObject):
+    """Event filter that leaves of a double click the first: on this button, the second would cancel what that began."""
+
+    def eventFilter(self, watched: qt.QObject, event: qt.QEvent) -> bool:
+        """Whether the event goes no further."""
+        return event.type() == qt.QEvent.MouseButtonDblClick
+
+
 class PropagateSection:
     """`propagate` is what the button does, also for the keyboard."""
 
@@ -25,6 +33,8 @@ class PropagateSection:
         self._told: tuple[str, str] | None = None
         self.propagate = guarded(self._propagate_or_cancel)
         ui.propagateButton.connect("clicked(bool)", self.propagate)
+        self._single_clicks = SingleClicks()
+        ui.propagateButton.installEventFilter(self._single_clicks)
         ui.stopButton.connect("clicked(bool)", guarded(work.session.stop))
         ui.previewOpacitySlider.connect("valueChanged(double)", work.session.set_opacity)
         ui.preview3DCheckBox.connect("toggled(bool)", work.session.set_show_3d)

@@ -117,6 +117,24 @@ def test_cancel_gives_everything_back(drive):
     np.testing.assert_array_equal(driver.array("GM"), before)
 
 
+def test_double_click_propagates_and_does_not_cancel(drive):
+    from PySide6 import QtCore
+    from PySide6.QtTest import QTest
+
+    driver = drive(name="slow")
+    driver.click("createSegmentsButton")
+    driver.draw({"GM": (4, 15)})
+    driver.widget._real.show()
+    button, left = driver.ui.propagateButton._real, QtCore.Qt.MouseButton.LeftButton
+    for event in (QTest.mousePress, QTest.mouseRelease, QTest.mouseDClick, QTest.mouseRelease):  # as Qt sends them
+        event(button, left)
+    driver.until(lambda: driver.session.preview_node_id, "the preview")
+    assert driver.ui.propagateButton.text == "Cancel"
+    driver.click("propagateButton")
+    driver.until_done()
+    assert driver.ui.propagateButton.text == "Propagate"
+
+
 def test_crash_of_the_worker_is_told_and_the_next_job_runs(drive):
     driver = drive(name="crash")
     driver.click("createSegmentsButton")
