@@ -83,7 +83,7 @@ class ReportSection:
     def _nodes(self) -> tuple[slicer.vtkMRMLScalarVolumeNode, slicer.vtkMRMLSegmentationNode]:
         if self._work.subject is None:
             raise InputError(_("Choose a volume and a segmentation"))
-        return _nodes(self._work.subject)
+        return self._work.subject.existing_nodes()
 
     def _write(self) -> None:
         try:
@@ -130,20 +130,13 @@ class ReportSection:
 def _handed_over(subject: Subject, folder: Path) -> Steps:
     """The segments first, all of them as they are at one moment; then the volume. InputError if they are gone."""
     before = None
-    while before != moment(_nodes(subject)[1]):
+    while before != moment(subject.existing_nodes()[1]):
         yield from looked_at(subject, segment_ids)
-        nodes = _nodes(subject)
+        nodes = subject.existing_nodes()
         before, found = moment(nodes[1]), segments_now(*nodes, subject.axis)
         pieces = [Piece(segment, voxels.labels, voxels.value, voxels.offset) for segment, voxels in found]
         yield from segments_written(folder, pieces)
     yield from volume_written(folder, volume_of(nodes[0], subject.axis))
-
-
-def _nodes(subject: Subject) -> tuple[slicer.vtkMRMLScalarVolumeNode, slicer.vtkMRMLSegmentationNode]:
-    nodes = subject.nodes()
-    if nodes is None:
-        raise InputError(_("The volume or the segmentation has been deleted"))
-    return nodes
 
 
 def show_page(page: Path) -> None:

@@ -88,6 +88,13 @@ class Subject:
         segmentation = slicer.mrmlScene.GetNodeByID(self.segmentation_id)
         return (volume, segmentation) if volume and segmentation else None
 
+    def existing_nodes(self) -> tuple[slicer.vtkMRMLScalarVolumeNode, slicer.vtkMRMLSegmentationNode]:
+        """The same; InputError if one is gone."""
+        nodes = self.nodes()
+        if nodes is None:
+            raise InputError("the volume or the segmentation has been deleted")
+        return nodes
+
 
 def looked_at(subject: Subject, ids: Callable[[slicer.vtkMRMLSegmentationNode], list[str]]) -> Steps:
     """The passes over the label maps of these segments that `read_states` needs; again where they change meanwhile.

@@ -47,14 +47,16 @@ def node_measured(
         yield from looked_at(subject, _measurable_ids)
         measured = yield from _measured_unless_changed(subject, summary)
     if not measured:
-        raise InputError(f"every segment of '{_nodes(subject)[1].GetName()}' is empty; there is nothing to measure")
+        raise InputError(
+            f"every segment of '{subject.existing_nodes()[1].GetName()}' is empty; there is nothing to measure"
+        )
     return measured
 
 
 def _measured_unless_changed(
     subject: Subject, summary: Mapping[str, Any] | None
 ) -> Generator[None, None, list[MuscleMeasures] | None]:
-    volume_node, segmentation_node = _nodes(subject)
+    volume_node, segmentation_node = subject.existing_nodes()
     before, geometry = moment(segmentation_node), volume_geometry(volume_node)
     stack = Stack.of(geometry.moved(subject.axis))
     image = np.moveaxis(image_array(volume_node.GetImageData()), subject.axis, 0)
@@ -69,19 +71,12 @@ def _measured_unless_changed(
             confidence, provenance = _record(segment, summary, len(image), voxels.backwards)
             known = Known(tuple(sorted(states.drawn)), tuple(sorted(states.absent)), confidence, provenance)
             measured.append(measure_muscle(states.name, states.color, found, stack, known))
-    return measured if moment(_nodes(subject)[1]) == before else None
+    return measured if moment(subject.existing_nodes()[1]) == before else None
 
 
 def _measurable_ids(segmentation_node: slicer.vtkMRMLSegmentationNode) -> list[str]:
     segmentation = segmentation_node.GetSegmentation()
     return [i for i in segment_ids(segmentation_node) if not is_not_muscle(segmentation.GetSegment(i))]
-
-
-def _nodes(subject: Subject) -> tuple[slicer.vtkMRMLScalarVolumeNode, slicer.vtkMRMLSegmentationNode]:
-    nodes = subject.nodes()
-    if nodes is None:
-        raise InputError("the volume or the segmentation has been deleted")
-    return nodes
 
 
 def show_table(subject: Subject, measured: Sequence[MuscleMeasures]) -> slicer.vtkMRMLTableNode:

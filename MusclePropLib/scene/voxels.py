@@ -18,7 +18,7 @@ from MusclePropLib.scene.geometry import Lattice, image_array, image_geometry, l
 from MusclePropLib.scene.masks import Masks
 
 LABELMAP = "Binary labelmap"  # vtkSegmentationConverter's name of the representation
-MOST_REMEMBERED = 256
+MOST_REMEMBERED = 128
 NO_LATTICE = Lattice((0, 1, 2), (False, False, False), (0, 0, 0))  # of a segment without voxels
 
 

@@ -104,7 +104,7 @@ def test_segmentation_deleted_meanwhile(slow, monkeypatch, tmp_path):
     monkeypatch.setattr(slicer.util, "warningDisplay", lambda text, **_: said.append(text))
     slicer.mrmlScene.RemoveNode(slow.segmentation)
     slow.until(lambda: not slow.panel.report.busy, "the end")
-    assert said == ["The volume or the segmentation has been deleted"]
+    assert said == ["the volume or the segmentation has been deleted"]
     assert leftovers(tmp_path) == [] and not slow.ui.reportLabel.visible
 
 

@@ -144,6 +144,7 @@ class PanelTest(SelfTestCase):
             table = Path(folder) / "leg.csv"
             with mock.patch.object(csv_export, "ask_where", lambda *_: table):
                 panel.ui.exportButton.click()
+                self.until(lambda: not panel.csv.busy, "the table")
             lines = table.read_text(encoding="utf-8").splitlines()
         self.assertEqual([line.split(",")[1] for line in lines], ["muscle", "GM", "GL", "SOL"])
 
@@ -213,6 +214,7 @@ class PanelTest(SelfTestCase):
         """Slicer's plot view tells of what its chart has selected, and the panel goes there and lets go of it."""
         panel = self.drawn_panel()
         panel.ui.measureButton.click()
+        self.until(lambda: not panel.measure.busy, "the figures")
         chart = slicer.app.layoutManager().plotWidget(0).plotView().chart()
         rows = vtk.vtkIdTypeArray()
         rows.InsertNextValue(11)
