@@ -170,16 +170,18 @@ def test_cancel_ends_what_runs_below_a_launcher(lacking, tmp_path, monkeypatch):
     code = f"""
 import os, pathlib, subprocess, sys, time
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-pathlib.Path({str(pids)!r}).write_text(f"{{os.getpid()}} {{child.pid}} ")
+pathlib.Path({str(pids)!r}).write_text(f"{{os.getpid()}} {{child.pid}} ", encoding="utf-8")
 time.sleep(600)
 """
     driver = lacking([code])
     commands = [[str(launcher), *c[1:]] for c in setup.install_commands()]
     monkeypatch.setattr(setup, "install_commands", lambda *_: commands)
     driver.click("installButton")
-    driver.until(lambda: pids.exists() and pids.read_text().endswith(" "), "pip is at work")
+    driver.until(lambda: pids.exists() and pids.read_text(encoding="utf-8").endswith(" "), "pip is at work")
     driver.click("installButton")
-    driver.until(lambda: not any(running(int(pid)) for pid in pids.read_text().split()), "pip and its child end")
+    driver.until(
+        lambda: not any(running(int(pid)) for pid in pids.read_text(encoding="utf-8").split()), "pip and its child end"
+    )
 
 
 def test_leash_runs_modules_as_python_does(tmp_path):
