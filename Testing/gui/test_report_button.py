@@ -89,11 +89,23 @@ def slow(drawn, shown, monkeypatch, tmp_path):
     return drawn
 
 
-def test_drawing_on_meanwhile_gives_no_mixture(slow, tmp_path):
+def test_drawing_on_meanwhile_gives_no_mixture(slow, monkeypatch, tmp_path):
+    from pathlib import Path
+
+    from MusclePropLib.report.handover import take_over
+
+    def start(commands):
+        _, segmentation = take_over(Path(commands[0][2]))
+        taken.update({s.name: segmentation.mask(i) for i, s in enumerate(segmentation.segments)})
+        slow.panel.report._programs.ended.emit("")
+
+    taken = {}
+    monkeypatch.setattr(slow.panel.report._programs, "start", start)
     slow.draw({"GM": (7,)}, radius=11)
     slow.until(lambda: not slow.panel.report.busy, "the report")
-    text = (tmp_path / "leg.html").read_text(encoding="utf-8")
-    assert re.search(rf"GM.*?{slow.array('GM').sum() * 0.5 * 0.5 * 1.4 / 1000:.1f}", text, re.S)
+    assert taken["GM"][7].any()
+    for name, mask in taken.items():
+        np.testing.assert_array_equal(mask, slow.array(name))
     assert leftovers(tmp_path) == []
 
 
