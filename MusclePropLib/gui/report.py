@@ -18,6 +18,7 @@ from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.steps import Steps, advance
 from MusclePropLib.gui.ask_file import ask_where
 from MusclePropLib.gui.faults import guarded
+from MusclePropLib.gui.leash import leashed
 from MusclePropLib.gui.programs import Programs
 from MusclePropLib.gui.work import Work
 from MusclePropLib.jobs.job import FOLDER_PREFIX
@@ -97,7 +98,7 @@ class ReportSection:
             raise
         self._timer.stop()
         python = shutil.which("PythonSlicer") or sys.executable
-        self._programs.start([[python, str(SCRIPT), str(self._folder), str(self._page)]])
+        self._programs.start([leashed([python, str(SCRIPT), str(self._folder), str(self._page)])])
 
     def _ended(self, failure: str) -> None:
         self._give_up()

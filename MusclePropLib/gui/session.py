@@ -117,6 +117,8 @@ class Session:
         elif self._leavings:
             self._tidy_up()
         for event in self._runner.poll():
+            if event.job and self.phase is Phase.IDLE:
+                continue  # who heard the event before has given the job up
             handler = getattr(self, f"_on_{event.name}", None)
             if handler is not None and (self.job is None or event.job == self.job.job.id):
                 handler(event)
@@ -212,6 +214,9 @@ class Session:
             self.progress = replace(self.progress, estimate=event.data.get("estimate") or self.progress.estimate)
 
     def _on_result(self, event: Event) -> None:
+        if self.phase is Phase.CANCELLING:  # it was done before it heard of that
+            self._forget_result()
+            return
         # The runner has read and checked the file; it is only mapped here, for it may be larger than the memory.
         self._labels = np.load(self.job.job.folder / event.data["labels"], mmap_mode="r", allow_pickle=False)
         self.summary, self.phase = event.data["summary"], Phase.FINISHED

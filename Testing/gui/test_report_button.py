@@ -95,7 +95,7 @@ def test_drawing_on_meanwhile_gives_no_mixture(slow, monkeypatch, tmp_path):
     from MusclePropLib.report.handover import take_over
 
     def start(commands):
-        _, segmentation = take_over(Path(commands[0][2]))
+        _, segmentation = take_over(Path(commands[0][-2]))
         taken.update({s.name: segmentation.mask(i) for i, s in enumerate(segmentation.segments)})
         slow.panel.report._programs.ended.emit("")
 

@@ -238,3 +238,28 @@ print(sorted(new & {{"MusclePropLib", "torch", "numpy", "scipy", "SimpleITK", "c
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip().endswith("[] MuscleProp"), run.stdout
+
+
+@pytest.mark.parametrize("give_up", ["cancel", "_forget_result"])
+def test_what_comes_with_the_event_that_made_one_give_up_is_not_shown(module, drawn, monkeypatch, give_up):
+    """The worker's result may be read together with the event before it."""
+    from MusclePropLib.gui.session import Phase
+    from MusclePropLib.jobs.protocol import Event
+
+    drawn("slow")
+    session = module.panel.session
+    module.panel.ui.propagateButton.click()
+    wait(module, lambda: session.phase is Phase.RUNNING and session._writer is None)
+    job, runner = session.job.job.id, session._runner
+    events = [
+        Event("stage", job, {"name": "x", "text": "x"}),
+        Event("result", job, {"labels": "no.npy", "summary": {}}),
+    ]
+    heard = []
+    session.event.connect(lambda event: heard.append(event.name) or getattr(session, give_up)())
+    with monkeypatch.context() as patch:
+        patch.setattr(runner, "poll", lambda: events)
+        patch.setattr(runner, "cancel", lambda: None)
+        session.poll()
+    assert heard[0] == "stage" and session.phase is Phase.IDLE and session.summary is None
+    runner.cancel()
