@@ -294,8 +294,16 @@ def test_no_orphan_survives_a_killed_client(make_job, behaviour):
     assert not job.folder.exists()
 
 
+@pytest.fixture
+def ctrl_c():
+    """Python listens to Ctrl+C, which it does not when the tests were started in a shell's background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @posix
-def test_ctrl_c_cancels_and_leaves_the_worker_alone(warm_runner, make_job):
+def test_ctrl_c_cancels_and_leaves_the_worker_alone(warm_runner, make_job, ctrl_c):
     def interrupt(event):
         if event.name == "preview":
             os.kill(os.getpid(), signal.SIGINT)
