@@ -45,9 +45,12 @@ def files_below(folder: Path) -> list[Path]:
 def removed(folder: Path) -> Steps:
     """Delete a folder and the files in it, long ones from their ends, REMOVE_BYTES a step; no error if it is not there.
 
-    A long file in the system's cache takes a tenth of a second to delete at once. Nobody may still read the files.
+    A long file in the system's cache takes a tenth of a second to delete at once. Nobody may still read the files, but
+    somebody else may be deleting them, too: at the end of Slicer the worker does.
     """
-    found = folder.iterdir() if folder.is_dir() else ()
+    found: list[Path] = []
+    with contextlib.suppress(OSError):
+        found += folder.iterdir()
     for file in (f for f in found if f.is_file() and not f.is_symlink()):
         with contextlib.suppress(OSError):
             for size in range(file.stat().st_size - REMOVE_BYTES, 0, -REMOVE_BYTES):

@@ -29,3 +29,11 @@ def test_a_link_takes_nothing_with_it(tmp_path, monkeypatch):
     finished(files.removed(tmp_path / "job"))
     assert (tmp_path / "mine").stat().st_size == 95
     assert not (tmp_path / "job").exists()
+
+
+def test_somebody_else_deletes_it_at_the_same_time(tmp_path, monkeypatch):
+    folder = tmp_path / "job"
+    folder.mkdir()
+    monkeypatch.setattr(files.Path, "is_dir", lambda self, **_: True)  # it was there a moment ago
+    folder.rmdir()
+    finished(files.removed(folder))
