@@ -15,11 +15,12 @@ import slicer
 from slicer.i18n import tr as _
 
 from MusclePropLib.core.errors import InputError
-from MusclePropLib.core.steps import Steps, advance
+from MusclePropLib.core.steps import Steps
 from MusclePropLib.gui.ask_file import ask_where
 from MusclePropLib.gui.faults import guarded
 from MusclePropLib.gui.leash import leashed
 from MusclePropLib.gui.programs import Programs
+from MusclePropLib.gui.step_by_step import StepByStep
 from MusclePropLib.gui.work import Work
 from MusclePropLib.jobs.job import FOLDER_PREFIX
 from MusclePropLib.report.handover import SCRIPT, Piece, segments_written, volume_written
@@ -27,8 +28,6 @@ from MusclePropLib.scene.annotations import Subject, looked_at
 from MusclePropLib.scene.inputs import volume_of
 from MusclePropLib.scene.segments import moment, segment_ids
 from MusclePropLib.scene.snapshot import segments_now
-
-WRITE_MS, WAIT_MS = 20, 30  # the window waits for the first, and has the second to itself
 
 
 class ReportSection:
@@ -38,12 +37,9 @@ class ReportSection:
         self._ui, self._work = ui, work
         self._page = Path()
         self._folder: Path | None = None
-        self._steps: Steps | None = None
+        self._steps = StepByStep(self.update)
         self._programs = Programs()
         self._programs.ended.connect(self._ended)
-        self._timer = qt.QTimer()
-        self._timer.setInterval(WAIT_MS)
-        self._timer.connect("timeout()", guarded(self._write))
         ui.reportButton.connect("clicked(bool)", guarded(self._begin))
         ui.reportLabel.visible = False
         work.changed.connect(self.update)
@@ -77,26 +73,23 @@ class ReportSection:
             return
         self._nodes()  # anew: much may have happened behind the dialog
         self._page, self._folder = page, Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX))
-        self._steps = _handed_over(self._work.subject, self._folder)
         self._show(_("Writing the report..."))
-        self._timer.start()
+        self._steps.begin(self._written(self._work.subject))
 
     def _nodes(self) -> tuple[slicer.vtkMRMLScalarVolumeNode, slicer.vtkMRMLSegmentationNode]:
         if self._work.subject is None:
             raise InputError(_("Choose a volume and a segmentation"))
         return self._work.subject.existing_nodes()
 
-    def _write(self) -> None:
+    def _written(self, subject: Subject) -> Steps:
         try:
-            if not advance(self._steps, WRITE_MS / 1000):
-                return
+            yield from _handed_over(subject, self._folder)
         except OSError as fault:
             self._ended(str(fault))
             return
         except InputError:
             self._give_up()
             raise
-        self._timer.stop()
         python = shutil.which("PythonSlicer") or sys.executable
         self._programs.start([leashed([python, str(SCRIPT), str(self._folder), str(self._page)])])
 
@@ -117,15 +110,12 @@ class ReportSection:
         self.update()
 
     def _give_up(self) -> None:
-        self._timer.stop()
-        self._clear()
-        self._show("")
-
-    def _clear(self) -> None:
         """The process deletes the folder itself, if it comes to that."""
+        self._steps.end()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
-        self._folder = self._steps = None
+        self._folder = None
+        self._show("")
 
 
 def _handed_over(subject: Subject, folder: Path) -> Steps:

@@ -78,11 +78,11 @@ def test_closing_the_panel_gives_it_up(drawn, shown, monkeypatch, tmp_path):
 def slow(drawn, shown, monkeypatch, tmp_path):
     """A slice is handed over at each turn, and some have been."""
     from MusclePropLib.core import planes, steps
-    from MusclePropLib.gui import report
+    from MusclePropLib.gui import step_by_step
 
     monkeypatch.setattr(planes, "BLOCK_BYTES", 1)
     monkeypatch.setattr(steps, "CHUNK_BYTES", 1)
-    monkeypatch.setattr(report, "WRITE_MS", 0)
+    monkeypatch.setattr(step_by_step, "STEP_MS", 0)
     choose(monkeypatch, tmp_path / "leg.html")
     drawn.click("reportButton")
     drawn.until(lambda: list((tmp_path / "temp").glob("*/piece-1.npy")), "the second segment")
