@@ -86,7 +86,9 @@ def test_what_is_deleted_meanwhile_leaves_nothing_behind(logic, nodes):
     def delete(event):
         if event.name == "preview":
             slicer.mrmlScene.RemoveNode(nodes[1])
+            logic._session.stop()
 
+    nodes[0].SetName("slow")  # until it is stopped: the result must come after the preview was told of
     with pytest.raises(InputError, match="has been deleted"):
         logic.propagate(*nodes, onEvent=delete)
     assert not slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
