@@ -66,3 +66,13 @@ def drawn(drive):
     driver.click("createSegmentsButton")
     driver.draw({"GM": (4, 15), "SOL": (4, 15), "GL": (9,)})
     return driver
+
+
+@pytest.fixture
+def said(monkeypatch):
+    """The sentences that the expert is shown about unusable input."""
+    import slicer
+
+    sentences = []
+    monkeypatch.setattr(slicer.util, "warningDisplay", lambda text, **_: sentences.append(text))
+    return sentences

@@ -25,15 +25,6 @@ def choose(monkeypatch):
     return answer
 
 
-@pytest.fixture
-def warnings(monkeypatch):
-    import slicer
-
-    said = []
-    monkeypatch.setattr(slicer.util, "warningDisplay", lambda text, **_: said.append(text))
-    return said
-
-
 def rows(text):
     return list(csv.DictReader(io.StringIO(text)))
 
@@ -107,11 +98,11 @@ def test_the_proposed_name_is_one_that_any_system_takes(drawn, monkeypatch):
     assert Path(proposed[0]).name == "4_ left_right.csv"
 
 
-def test_failure_is_one_sentence_and_leaves_the_old_table(drawn, choose, warnings, tmp_path, monkeypatch):
+def test_failure_is_one_sentence_and_leaves_the_old_table(drawn, choose, said, tmp_path, monkeypatch):
     choose(tmp_path / "no such folder" / "leg.csv")
     drawn.click("exportButton")
-    assert len(warnings) == 1
-    assert "leg.csv could not be written (No such file or directory)" in warnings[0]
+    assert len(said) == 1
+    assert "leg.csv could not be written (No such file or directory)" in said[0]
 
     from MusclePropLib.gui import csv_export
 
@@ -125,17 +116,17 @@ def test_failure_is_one_sentence_and_leaves_the_old_table(drawn, choose, warning
     monkeypatch.setattr(csv_export.Path, "write_text", full)
     drawn.click("exportButton")
     monkeypatch.undo()
-    assert "No space left on device" in warnings[1]
+    assert "No space left on device" in said[1]
     assert old.read_text(encoding="utf-8") == "old"
     assert [path.name for path in tmp_path.iterdir() if path.suffix == ".csv"] == ["leg.csv"]
 
 
-def test_segmentation_deleted_behind_the_dialog(drawn, choose, warnings, tmp_path):
+def test_segmentation_deleted_behind_the_dialog(drawn, choose, said, tmp_path):
     import slicer
 
     choose(tmp_path / "leg.csv", meanwhile=lambda: slicer.mrmlScene.RemoveNode(drawn.segmentation))
     drawn.click("exportButton")
-    assert warnings == ["Choose a volume and a segmentation"]
+    assert said == ["Choose a volume and a segmentation"]
     assert not (tmp_path / "leg.csv").exists()
 
 

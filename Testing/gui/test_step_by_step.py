@@ -20,15 +20,6 @@ def slow(drawn, monkeypatch):
     return drawn
 
 
-@pytest.fixture
-def said(monkeypatch):
-    import slicer
-
-    sentences = []
-    monkeypatch.setattr(slicer.util, "warningDisplay", lambda text, **_: sentences.append(text))
-    return sentences
-
-
 def stroke(driver, name, index, radius=8, erase=False):
     from slicer_scene import disc
 

@@ -146,15 +146,21 @@ def test_single_slice_and_colour_are_refused(scene):
         check_source_volume(colour)
 
 
-@pytest.mark.parametrize(("slices", "advice"), [(1, "reconstruct them to a volume first"), (14, "choose Clone")])
-def test_volume_that_a_sequence_browser_changes_is_refused(scene, slices, advice):
-    frame = add_volume((slices, 30, 40))
-    sequence = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceNode", "frames")
+def browsed(node):
+    """The sequence browser 'sweep' and its sequence of three copies of the node."""
+    sequence = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceNode", "items")
     for index in range(3):
-        sequence.SetDataNodeAtValue(frame, str(index))
+        sequence.SetDataNodeAtValue(node, str(index))
     browser = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceBrowserNode", "sweep")
     browser.AddSynchronizedSequenceNode(sequence)
     slicer.modules.sequences.logic().UpdateAllProxyNodes()
+    return browser, sequence
+
+
+@pytest.mark.parametrize(("slices", "advice"), [(1, "reconstruct them to a volume first"), (14, "choose Clone")])
+def test_volume_that_a_sequence_browser_changes_is_refused(scene, slices, advice):
+    frame = add_volume((slices, 30, 40))
+    browser, sequence = browsed(frame)
     with pytest.raises(InputError, match=advice):
         check_source_volume(browser.GetProxyNode(sequence))
 
@@ -162,12 +168,7 @@ def test_volume_that_a_sequence_browser_changes_is_refused(scene, slices, advice
 def test_segmentation_that_a_sequence_browser_would_reset_is_refused(volume):
     recorded = add_segmentation(volume, ["GM"])
     check_segmentation(recorded)
-    sequence = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceNode", "moments")
-    for index in range(2):
-        sequence.SetDataNodeAtValue(recorded, str(index))
-    browser = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceBrowserNode", "sweep")
-    browser.AddSynchronizedSequenceNode(sequence)
-    slicer.modules.sequences.logic().UpdateAllProxyNodes()
+    browser, sequence = browsed(recorded)
     with pytest.raises(InputError, match="'sweep', which does not keep what is drawn"):
         check_segmentation(browser.GetProxyNode(sequence))
     browser.SetSaveChanges(sequence, True)
