@@ -38,7 +38,7 @@ class MuscleAnnotation:
     """One muscle's drawn slices: `drawn` maps a slice to its (rows, columns) bool mask, never empty."""
 
     name: str
-    drawn: dict[int, np.ndarray] = field(default_factory=dict)
+    drawn: Mapping[int, np.ndarray] = field(default_factory=dict)
     absent: frozenset[int] = frozenset()
     color: tuple[float, float, float] = (0.5, 0.7, 0.4)
     tags: dict[str, str] = field(default_factory=dict)
@@ -65,7 +65,7 @@ class Annotations:
 
     shape: tuple[int, int, int]
     muscles: list[MuscleAnnotation]
-    not_muscle: dict[int, np.ndarray] = field(default_factory=dict)
+    not_muscle: Mapping[int, np.ndarray] = field(default_factory=dict)
     axis: int = 0
 
     def known_slices(self) -> list[int]:

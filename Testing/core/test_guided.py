@@ -1,6 +1,7 @@
 """Lessons, choice and fine-tuning of the correcting network."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -88,6 +89,7 @@ def test_hidden_tasks_end_at_the_nearest_other_slices():
         (7, 4, 8),
     ]
     assert [t.beyond for t in tasks] == [True, False, False]
+    assert [t.tapering for t in tasks] == [False, False, True]
     clip = tasks[1].clip(CARRIED)
     assert clip.counts[3].all() and clip.counts.sum() == clip.counts[3].sum()
 
@@ -117,18 +119,27 @@ def test_thinned_clips_keep_the_ends_and_the_hidden_slice():
         assert {0, hidden, 60} <= set(places) and len(places) <= CLIP_SLICES and (np.diff(places) > 0).all()
 
 
-def test_trust_grows_with_the_gap_and_follows_the_score():
-    class Task:
-        def __init__(self, reach, beyond=False):
-            self.reach, self.beyond = reach, beyond
+def hidden(reach, beyond=False, tapering=False):
+    return SimpleNamespace(reach=reach, beyond=beyond, tapering=tapering)
 
-    tasks = [Task(4.0), Task(4.0)]
+
+def test_trust_grows_with_the_gap_and_follows_the_score():
+    tasks = [hidden(4.0), hidden(4.0)]
     good = trust(tasks, [Overlap(95, 100, 100)] * 2, 0.75)
     bad = trust(tasks, [Overlap(60, 100, 100)] * 2, 0.75)
     assert good.error(np.array([4.0]), np.array([False]))[0] == pytest.approx(0.05)
     near, far = good.error(np.array([1.0, 8.0]), np.array([False, False]))
     assert near < 0.05 < far
     assert bad.error(np.array([4.0]), np.array([False]))[0] == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize("end", [{"beyond": True}, {"tapering": True}])
+def test_a_slice_hidden_at_an_end_says_little_of_those_between_drawn_ones(end):
+    found = [Overlap(95, 100, 100), Overlap(95, 100, 100), Overlap(0, 100, 100)]
+    between = trust([hidden(4.0)] * 2, found[:2], 0.75).scale
+    assert trust([hidden(4.0)] * 2 + [hidden(4.0, **end)], found, 0.75).scale < 3 * between
+    assert trust([hidden(4.0)] * 3, found, 0.75).scale > 7 * between
+    assert trust([hidden(4.0, **end)], found[2:], 0.75).hidden_error == pytest.approx(1), "where there is no other"
 
 
 def test_a_network_that_grows_everywhere_is_brought_back_to_the_expected_areas(stack):

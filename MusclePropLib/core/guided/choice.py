@@ -14,7 +14,8 @@ EXPONENT, WALK_EXPONENT = 0.75, 0.4
 """How a candidate's error grows with the reach; measured on some thirty organs in CT, MR and ultrasound."""
 
 LEAST_ERROR = 0.01
-OUTER_WEIGHT = 0.05
+OUTER_WEIGHT, TAPERING_WEIGHT = 0.05, 0.2
+"""What a slice that was not hidden between two drawn ones says of those that lie between two."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,8 @@ def trust(tasks: Sequence[HiddenTask], overlaps: Sequence[Overlap], exponent: fl
     An error is the area of disagreement against the areas found and drawn, or against the mean drawn area where that
     is larger, so that an end slice with a few voxels does not count like a slice through the belly. A slice hidden at
     an end asks for extrapolation; for what lies between known slices it counts little, but it decides where a hidden
-    inner slice is too far from the others for any candidate.
+    inner slice is too far from the others for any candidate. So does one towards slices where the muscle is absent:
+    how fast it tapers off there was drawn on that slice alone.
     """
     mean_area = float(np.mean([o.drawn for o in overlaps]))
     errors = np.array([o.error(mean_area) for o in overlaps])
@@ -71,7 +73,8 @@ def trust(tasks: Sequence[HiddenTask], overlaps: Sequence[Overlap], exponent: fl
     def scale(weights: np.ndarray) -> float:
         return float((weights * errors).sum() / max((weights * growth).sum(), 1e-9))
 
-    weights = np.where(beyond, OUTER_WEIGHT, 1.0)
+    tapering = np.array([t.tapering for t in tasks])
+    weights = np.where(beyond, OUTER_WEIGHT, np.where(tapering, TAPERING_WEIGHT, 1.0))
     within = scale(weights)
     outside = scale(beyond.astype(float)) if beyond.any() else within
     return Trust(within, outside, exponent, float(np.average(errors, weights=weights)))

@@ -156,7 +156,7 @@ def expected(work: MuscleWork, overlaps: dict[int, Overlap]) -> float:
 def _trust(work: MuscleWork, drawn: list[int], overlaps: dict[int, Overlap]) -> Trust | None:
     """How the error grows between drawn slices, None if no hidden slice tells it; absent slices are nothing to it."""
     tasks = [
-        replace(task, beyond=False, reach=reach(work.positions, [t for t in drawn if t != here], here))
+        replace(task, beyond=False, tapering=False, reach=reach(work.positions, [t for t in drawn if t != here], here))
         for task in work.tasks
         if (here := task.slice_index) in overlaps
     ]

@@ -19,8 +19,8 @@ class HiddenTask:
 
     `fields` holds each draft's signed distance (rows, columns) on the hidden slice and `truth` what was drawn there,
     both in crop pixels; `clip` is the network's lesson, with `place` the hidden slice in it. `reach` (mm) says how far
-    the known slices were, `beyond` that they were all on one side. `pixel_area` and `drawn_area` in square millimetres;
-    the latter counts what lies outside the window, too.
+    the known slices were, `beyond` that they were all on one side, `tapering` that the nearest on one side was absent.
+    `pixel_area` and `drawn_area` in square millimetres; the latter counts what lies outside the window, too.
     """
 
     muscle: int
@@ -30,6 +30,7 @@ class HiddenTask:
     truth: np.ndarray
     reach: float
     beyond: bool
+    tapering: bool
     pixel_area: float
     drawn_area: float
     others: np.ndarray | None = None
@@ -80,6 +81,8 @@ def hidden_tasks(
         before = [t for t in fence if t < hidden]
         after = [t for t in fence if t > hidden]
         first, last = (before[-1] if before else hidden), (after[0] if after else hidden)
+        beyond = not before or not after
+        tapering = not beyond and (first not in rest or last not in rest)
         if first not in rest and last not in rest:
             first = known[at - 1] if at else first
             last = known[at + 1] if at + 1 < len(known) else last
@@ -93,7 +96,8 @@ def hidden_tasks(
             place=place,
             truth=signed_distance(drawn[hidden], stack.frame, place),
             reach=reach(positions, fence, hidden),
-            beyond=not before or not after,
+            beyond=beyond,
+            tapering=tapering,
             pixel_area=(stack.frame.step[0] * spacing[0]) ** 2,
             drawn_area=float(np.count_nonzero(drawn[hidden])) * spacing[0] * spacing[1],
             fields={name: draft[place] for name, draft in stack.drafts.items()},
