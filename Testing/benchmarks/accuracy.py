@@ -38,6 +38,7 @@ ROWS, PAGE, PICTURE = "accuracy", "accuracy.md", "calibration.png"
 KINDS = ("real", "calves")
 FIRST_CALF = 2000
 """Seed of the first simulated calf; no training uses any from here on."""
+CALF_SHAPE = (70, 150, 200)
 
 
 class Portion(NamedTuple):
@@ -94,9 +95,7 @@ def arguments():
     )
     parser.add_argument("--real", type=Path, default=REAL, help="folder of real cases (default: %(default)s)")
     parser.add_argument("--calves", type=int, default=10, help="how many (default: %(default)s)")
-    parser.add_argument(
-        "--calf-shape", type=int, nargs=3, default=(70, 150, 200), metavar=("SLICES", "ROWS", "COLUMNS")
-    )
+    parser.add_argument("--calf-shape", type=int, nargs=3, default=CALF_SHAPE, metavar=("SLICES", "ROWS", "COLUMNS"))
     parser.add_argument("-o", "--output", type=Path, default=HERE, metavar="DIR", help="instead of beside this script")
     parser.add_argument("--again", action="store_true", help="measure anew what is there")
     parser.add_argument(
