@@ -48,6 +48,25 @@ def test_a_run_writes_its_report_and_is_not_repeated(cases, tmp_path, monkeypatc
         run_experiment(PLAN, cases, tmp_path, replace(base, learning_rate=1e-4), (0,))
 
 
+def test_shorter_runs_go_on_and_longer_ones_are_told_of(cases, tmp_path):
+    plan = Experiment("Tiny", PLAN.rows[:1])
+    runs = [
+        run_experiment(plan, cases, folder, replace(TINY, steps=steps), (0,))
+        for folder, steps in ((tmp_path / "on", 2), (tmp_path / "on", 4), (tmp_path / "at once", 4))
+    ]
+    assert [run[plan.rows[0]][0]["steps"] for run in runs] == [2, 4, 4]
+    assert runs[1][plan.rows[0]][0]["cases"] == runs[2][plan.rows[0]][0]["cases"]
+    with pytest.raises(InputError, match="trained for longer already"):
+        run_experiment(plan, cases, tmp_path / "on", replace(TINY, steps=2), (0,))
+
+
+def test_longer_training_of_the_first_muscle_is_a_start_anew_for_the_second(cases, tmp_path):
+    plan = Experiment("Tiny", PLAN.rows[1:])
+    run_experiment(plan, cases, tmp_path, replace(TINY, steps=2), (0,))
+    with pytest.raises(InputError, match="began from weights trained for another time"):
+        run_experiment(plan, cases, tmp_path, replace(TINY, steps=4), (0,))
+
+
 def test_tables_name_what_they_vary_and_share_equal_runs():
     rows = {name: experiment(name).rows for name in EXPERIMENTS}
     assert [row.variant for row in rows["table1"]] == ["unet", "unet-s", "unet-s-r", "unet-s-r-clstm"]

@@ -112,7 +112,8 @@ def run_experiment(
     """Every row's results, one per seed. What is in `folder` already is not computed again; a broken run goes on.
 
     A seed stands for another split by subject, other initial weights, other annotated slices and other clips; within
-    one seed the rows share all of these. Results are on test subjects whose annotation is not used.
+    one seed the rows share all of these. Results are on test subjects whose annotation is not used. Runs that were
+    shorter than `base` asks for go on, too. Raises InputError where there are runs of other settings, or longer ones.
     """
     (folder / "runs").mkdir(parents=True, exist_ok=True)
     results: dict[Row, list[dict]] = {row: [] for row in plan.rows}
@@ -132,15 +133,21 @@ def _result(row: Row, cases: Sequence[Case], folder: Path, base: FitSettings, se
         result = json.loads(path.read_text(encoding="utf-8"))
         if result["identity"] != identity:
             raise InputError(f"{path} is of other settings or cases; give another folder or remove it")
-        return result
+        if result.get("length") == settings.length():
+            return result
+        if row.init is not None:
+            raise InputError(f"{path} began from weights trained for another time; give another folder or remove it")
     if row.init is not None:
         _result(row.init, cases, folder, base, seed, on_event)
     init = _weights(row.init, folder, seed) if row.init else None
     cache = folder / "cache"
     trained = fit(split, settings, weights, init, resume=True, on_event=on_event, cache=cache)
+    if 0 < settings.steps < trained.steps:
+        raise InputError(f"{weights} has been trained for longer already; give another folder or remove it")
     scores = evaluate(weights, split.test, settings, cache)
     result = {
         "identity": identity,
+        "length": settings.length(),
         "steps": trained.steps,
         "best_step": trained.best_step,
         "validation_dice": trained.dice,

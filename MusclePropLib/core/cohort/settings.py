@@ -12,7 +12,8 @@ from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.network import VARIANTS, NetworkConfig
 
 # Settings that say how far and where to train, not what: they may differ when a training goes on.
-_MAY_CHANGE = ("epochs", "steps", "patience", "device")
+_LENGTH = ("epochs", "steps", "patience")
+_MAY_CHANGE = (*_LENGTH, "device")
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,10 @@ class FitSettings:
     def recipe(self) -> dict:
         """What must be equal for a training to go on, JSON-able."""
         return {name: value for name, value in asdict(self).items() if name not in _MAY_CHANGE}
+
+    def length(self) -> dict[str, int]:
+        """What says how long to train, JSON-able."""
+        return {name: getattr(self, name) for name in _LENGTH}
 
 
 @dataclass(frozen=True)
