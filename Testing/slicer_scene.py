@@ -26,6 +26,7 @@ LOGICS = {
     "transforms": "vtkSlicerTransformLogic",
     "plots": "vtkSlicerPlotsLogic",
 }
+CACHE = tempfile.TemporaryDirectory(prefix="slicer-cache-")
 
 
 def new_scene() -> slicer.vtkMRMLScene:
@@ -47,7 +48,7 @@ def new_scene() -> slicer.vtkMRMLScene:
 def data_manager(scene) -> slicer.vtkDataIOManager:
     """Scene files are unpacked through the cache folder that the application gives to this."""
     cache = slicer.vtkCacheManager()
-    cache.SetRemoteCacheDirectory(tempfile.mkdtemp(prefix="slicer-cache-"))
+    cache.SetRemoteCacheDirectory(CACHE.name)
     cache.SetMRMLScene(scene)
     manager = slicer.vtkDataIOManager()
     manager.SetCacheManager(cache)

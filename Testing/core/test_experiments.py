@@ -56,8 +56,19 @@ def test_shorter_runs_go_on_and_longer_ones_are_told_of(cases, tmp_path):
     ]
     assert [run[plan.rows[0]][0]["steps"] for run in runs] == [2, 4, 4]
     assert runs[1][plan.rows[0]][0]["cases"] == runs[2][plan.rows[0]][0]["cases"]
-    with pytest.raises(InputError, match="trained for longer already"):
-        run_experiment(plan, cases, tmp_path / "on", replace(TINY, steps=2), (0,))
+    result = next((tmp_path / "on").rglob("*.json"))
+    before = result.read_bytes()
+    for shorter in ({"steps": 2}, {"steps": 0, "epochs": 1}):
+        with pytest.raises(InputError, match="longer training than is asked for"):
+            run_experiment(plan, cases, tmp_path / "on", replace(TINY, **shorter), (0,))
+    assert result.read_bytes() == before
+
+
+def test_a_run_of_more_patience_is_no_run_of_less(cases, tmp_path):
+    plan, still = Experiment("Tiny", PLAN.rows[:1]), replace(TINY, learning_rate=0.0)
+    assert run_experiment(plan, cases, tmp_path, still, (0,))[plan.rows[0]][0]["steps"] == TINY.steps
+    with pytest.raises(InputError, match="longer training than is asked for"):
+        run_experiment(plan, cases, tmp_path, replace(still, patience=1), (0,))
 
 
 def test_longer_training_of_the_first_muscle_is_a_start_anew_for_the_second(cases, tmp_path):

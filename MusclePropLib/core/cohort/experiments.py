@@ -142,8 +142,6 @@ def _result(row: Row, cases: Sequence[Case], folder: Path, base: FitSettings, se
     init = _weights(row.init, folder, seed) if row.init else None
     cache = folder / "cache"
     trained = fit(split, settings, weights, init, resume=True, on_event=on_event, cache=cache)
-    if 0 < settings.steps < trained.steps:
-        raise InputError(f"{weights} has been trained for longer already; give another folder or remove it")
     scores = evaluate(weights, split.test, settings, cache)
     result = {
         "identity": identity,

@@ -33,7 +33,7 @@ def fit(
     `init` are weights to begin from. With `resume`, a training that was broken off goes on from its last checkpoint, to
     the numbers that it would have reached. `cache` holds the prepared cases (default: in the run's folder). Events are
     `log` and `progress`, as in a propagation. Raises InputError for unusable cases, labels that no case shows, or a
-    checkpoint of another training.
+    checkpoint of another training or of a longer one.
     """
     folder = run_folder(weights)
     folder.mkdir(parents=True, exist_ok=True)
@@ -111,3 +111,5 @@ def _check_resumable(run: Run, resume: bool) -> None:
     differing += [name for name, value in now["settings"].items() if settings.get(name) != value]
     if differing:
         raise InputError(f"{path} is of another training: {', '.join(differing)} differ; it cannot be resumed")
+    if run.outgrown(before["rows"]):
+        raise InputError(f"{path} is of a longer training than is asked for now; remove it or train elsewhere")

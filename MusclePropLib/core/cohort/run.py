@@ -143,6 +143,10 @@ class Run:
         since_best = len(rows) - 1 - rows.index(best_row(rows))
         return rows[-1]["step"] >= self.last_step or since_best >= self.settings.patience
 
+    def outgrown(self, rows: list[dict]) -> bool:
+        """Whether a training with these curves has gone on for longer than it would have by these settings."""
+        return bool(rows) and (rows[-1]["step"] > self.last_step or self._finished(rows[:-1]))
+
     def identity(self) -> dict:
         """What must be the same for a training to go on from a checkpoint."""
         return {
