@@ -1,5 +1,6 @@
 """The window that follows a muscle, distances, flow and the drafts made of them."""
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -68,9 +69,10 @@ def test_interpolation_is_linear_in_millimetres():
     assert interpolate(fields, [0, 1, 2], np.array([0.0, 3.0, 4.0]))[1] == pytest.approx(0.75)
 
 
-def test_flow_follows_a_shift():
+@pytest.mark.parametrize("finest", [flow.FINE, flow.COARSE])
+def test_flow_follows_a_shift(finest):
     image, mask = tube(slices=7, drift=(1.0, 2.0))
-    flows = flow.neighbour_flows(image)
+    flows = flow.neighbour_flows(image, finest)
     coordinates = flow.carried_coordinates(0, 6, flows)
     carried = flow.carry(mask[0].astype(np.float32), coordinates)
     assert dice(carried[6] > 0.5, mask[6]) > 0.85
@@ -86,6 +88,18 @@ def test_carrying_back_and_forth_returns():
     moved_there = (there - grid)[middle].mean(axis=(0, 1))
     moved_back = (back - grid)[middle].mean(axis=(0, 1))
     assert moved_there == pytest.approx(-moved_back, abs=0.7)
+
+
+@pytest.mark.parametrize(("grain_moves", "finest"), [(True, flow.FINE), (False, flow.COARSE)])
+def test_the_flow_that_carries_the_drawn_shapes_better_is_used(grain_moves, finest):
+    """Grain that stays where it is while the structure moves on, as a probe's own pattern does, misleads fine flow."""
+    grain = cv2.GaussianBlur(np.random.default_rng(0).standard_normal((SIZE, 2 * SIZE)), (0, 0), 1.0)
+    rows, columns = np.ogrid[:SIZE, :SIZE]
+    depths = [14 - np.hypot(rows - 48, columns - 30 - 3 * t) for t in range(13)]
+    windows = [grain[:, start : start + SIZE] for start in (60 - 3 * t if grain_moves else 60 for t in range(13))]
+    images = np.stack([3 / (1 + np.exp(-d / 3)) + 4 * g for d, g in zip(depths, windows, strict=True)])
+    assert flow.better_flows(images, {t: depths[t].astype(np.float32) for t in (0, 6, 12)})[0] == finest
+    assert flow.better_flows(images, {0: depths[0].astype(np.float32)})[0] == flow.FINE
 
 
 def test_drafts_honour_drawn_and_absent_slices():

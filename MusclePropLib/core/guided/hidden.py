@@ -67,6 +67,7 @@ def hidden_tasks(
     absent: frozenset[int],
     slices: np.ndarray,
     muscle: int = 0,
+    finest: int | None = None,
 ) -> Iterator[HiddenTask]:
     """The tasks of one muscle, one for each drawn slice as long as another one remains; arguments as `build_stack`.
 
@@ -87,7 +88,7 @@ def hidden_tasks(
             first = known[at - 1] if at else first
             last = known[at + 1] if at + 1 < len(known) else last
         inside = slices[(slices >= first) & (slices <= last)]
-        stack = build_stack(array, positions, spacing, rest, absent - {hidden}, inside)
+        stack = build_stack(array, positions, spacing, rest, absent - {hidden}, inside, finest)
         place = int(np.flatnonzero(inside == hidden)[0])
         yield HiddenTask(
             muscle=muscle,

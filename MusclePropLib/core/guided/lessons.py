@@ -140,5 +140,5 @@ def _others(rng: np.random.Generator, structure: Structure, stack: MuscleStack) 
         return None
     known = rng.choice(present, size=min(len(present), int(rng.integers(2, 5))), replace=False)
     fields = {int(t): signed_distance(union[t], stack.frame, int(t)) for t in known}
-    ways = flow.carried_both_ways(fields, len(stack.slices), flow.neighbour_flows(stack.images))
+    ways = flow.carried_both_ways(fields, len(stack.slices), flow.neighbour_flows(stack.images, stack.finest))
     return (ways[0] + ways[1]) / 2

@@ -87,7 +87,8 @@ class Run:
         with self.progress.stage("judge", "Testing on your own slices"):
             for work in self.works:
                 muscle = work.annotation
-                for task in hidden_tasks(*self._grid(), muscle.drawn, muscle.absent, self.slices, work.index):
+                known = muscle.drawn, muscle.absent, self.slices
+                for task in hidden_tasks(*self._grid(), *known, work.index, work.stack.finest):
                     work.tasks.append(task)
                     if not self.progress.check():
                         break

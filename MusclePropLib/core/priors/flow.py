@@ -6,20 +6,29 @@ so a mask is resampled once however far it is carried.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import cv2
 import numpy as np
 
+FINE, COARSE = 0, 2
+"""Finest scale of the flow: it is told apart by patches of 8 pixels, each of 2 ** scale crop pixels.
 
-def neighbour_flows(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+The fine one carries much farther; the coarse one where what moves along in the fine detail is not the structure.
+"""
+
+Flows = tuple[np.ndarray, np.ndarray]
+
+
+def neighbour_flows(images: np.ndarray, finest: int = FINE) -> Flows:
     """Flow between neighbouring crops (n, rows, columns): (to_previous, to_next), each (n - 1, rows, columns, 2).
 
     `to_previous[i]` says for each pixel of slice i + 1 where it lies on slice i; `to_next[i]` for each pixel of slice
     i where it lies on slice i + 1; (x, y) offsets in pixels.
     """
-    # The quicker presets do without the variational refinement, and drift away over many slices.
-    engine = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    engine = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+    engine.setFinestScale(finest)
     planes = _to_bytes(images)
     shape = (max(len(planes) - 1, 0), *images.shape[1:], 2)
     to_previous, to_next = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
@@ -29,7 +38,21 @@ def neighbour_flows(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return to_previous, to_next
 
 
-def carried_coordinates(start: int, stop: int, flows: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+def better_flows(images: np.ndarray, fields: Mapping[int, np.ndarray]) -> tuple[int, Flows]:
+    """The finest scale whose flow carries known fields better onto each other, and that flow.
+
+    `fields` maps places to fields (rows, columns), positive inside. Each is carried to the known places next to it; the
+    coarse flow has to be better there by more than the standard error of the mean difference in Dice.
+    """
+    fine = neighbour_flows(images, FINE)
+    if len(fields) < 2:
+        return FINE, fine
+    coarse = neighbour_flows(images, COARSE)
+    gains = _carried_dice(fields, coarse) - _carried_dice(fields, fine)
+    return (COARSE, coarse) if gains.mean() > gains.std() / np.sqrt(len(gains)) else (FINE, fine)
+
+
+def carried_coordinates(start: int, stop: int, flows: Flows) -> np.ndarray:
     """Where each pixel of the slices from `start` to `stop` lies on `start`: (|stop - start| + 1, rows, columns, 2).
 
     Rows of the answer go away from `start`, which is the first. Coordinates that leave the crop keep counting.
@@ -55,9 +78,7 @@ def carry(field: np.ndarray, coordinates: np.ndarray) -> np.ndarray:
     )
 
 
-def carried_both_ways(
-    fields: dict[int, np.ndarray], count: int, flows: tuple[np.ndarray, np.ndarray]
-) -> tuple[np.ndarray, np.ndarray]:
+def carried_both_ways(fields: Mapping[int, np.ndarray], count: int, flows: Flows) -> tuple[np.ndarray, np.ndarray]:
     """Known fields carried towards later slices and towards earlier ones: two (count, rows, columns) stacks.
 
     `fields` maps places in the stack to fields. In each gap the first stack comes from the slice before, the second
@@ -81,6 +102,17 @@ def blend(forward: np.ndarray, backward: np.ndarray, weights: Sequence[float]) -
     """The two stacks mixed by `weights` (count,), the share of the backward one."""
     share = np.asarray(weights, np.float32)[:, None, None]
     return (1 - share) * forward + share * backward
+
+
+def _carried_dice(fields: Mapping[int, np.ndarray], flows: Flows) -> np.ndarray:
+    """Dice (2 (n - 1),) of every field carried to the next one, and of every field carried to the one before."""
+    known = sorted(fields)
+    scores = []
+    for start, stop in [*pairwise(known), *pairwise(known[::-1])]:
+        found = carry(fields[start], carried_coordinates(start, stop, flows)[-1:])[0] > 0
+        drawn = fields[stop] > 0
+        scores.append(2 * np.count_nonzero(found & drawn) / max(np.count_nonzero(found) + np.count_nonzero(drawn), 1))
+    return np.array(scores)
 
 
 def _follow(chain: np.ndarray, onto: np.ndarray) -> np.ndarray:

@@ -29,7 +29,7 @@ class MuscleStack:
     `between` (n,) is the share of the way from the known slice before to the one after; `gap` (n,) the distance to
     the nearest known slice in units of the window's side; `possible` (n,) is False where the muscle is known to be
     absent, there or from there on, or expected to have ended; `areas` (n,) are the expected ones in pixels.
-    `carried_ways` are the two one-sided flow stacks.
+    `carried_ways` are the two one-sided flow stacks, `finest` the scale of their flow.
     """
 
     frame: CropFrame
@@ -39,6 +39,7 @@ class MuscleStack:
     between: np.ndarray
     gap: np.ndarray
     possible: np.ndarray
+    finest: int
     carried_ways: tuple[np.ndarray, np.ndarray]
     areas: np.ndarray
     drafts: dict[str, np.ndarray] = field(default_factory=dict)
@@ -85,12 +86,13 @@ def build_stack(
     drawn: Mapping[int, np.ndarray],
     absent: frozenset[int] | set[int],
     slices: np.ndarray,
+    finest: int | None = None,
 ) -> MuscleStack:
     """Crops and priors of a muscle on `slices` of a volume.
 
     `array` (slices, rows, columns) of any dtype; `positions` (mm) of all of its slices; `spacing` (row, column) mm;
     `drawn` and `absent` as annotated, of which those outside `slices` only help to place the window. `slices` must hold
-    at least one drawn slice.
+    at least one drawn slice. `finest` is the scale of the flow, by default the one that suits the drawn slices better.
     """
     frame = frame_around(drawn, slices, positions, spacing)
     images = np.stack([frame.sample(array[t], i) for i, t in enumerate(slices)])
@@ -102,7 +104,10 @@ def build_stack(
     empty = [place[t] for t in absent if t in place and t not in drawn]
     along = positions[slices]
     between, nearest = _between(sorted([*shapes, *empty]), along)
-    flows = flow.neighbour_flows(images)
+    if finest is None:
+        finest, flows = flow.better_flows(images, shapes)
+    else:
+        flows = flow.neighbour_flows(images, finest)
     ways = flow.carried_both_ways(shapes, len(slices), flows)
     interpolated = interpolate(shapes, range(len(slices)), along)
     shares = _between(sorted(shapes), along)[0]
@@ -120,6 +125,7 @@ def build_stack(
         between=between,
         gap=nearest / (frame.step[0] * spacing[0] * images.shape[1]),
         possible=np.isfinite(taper) & ~(areas < 1),
+        finest=finest,
         carried_ways=(ways[0] - off, ways[1] - off),
         areas=areas,
         drafts={name: with_areas(draft - off, areas, known_places) for name, draft in drafts.items()},
