@@ -6,12 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from MusclePropLib.core.guided.run import Run, WarmState
+from MusclePropLib.core.outcome import Settings
 from MusclePropLib.core.priors import flow
 from MusclePropLib.core.priors.appearance import likelihood_ratio
 from MusclePropLib.core.priors.distance import interpolate, signed_distance
 from MusclePropLib.core.priors.frame import FAR, SIZE, frame_around
 from MusclePropLib.core.priors.stack import CARRIED, INTERPOLATED, build_stack
-from Testing.core.tubes import dice, tube
+from MusclePropLib.core.progress import Progress
+from Testing.core.tubes import annotate, dice, tube, volume_of
 
 
 def pasted(frame, fields, shape):
@@ -25,6 +28,15 @@ def pasted(frame, fields, shape):
 def disc(rows, columns, row, column, radius):
     y, x = np.mgrid[:rows, :columns]
     return (y - row) ** 2 + (x - column) ** 2 < radius**2
+
+
+def grainy(moves):
+    """(images, depths): a bright disc that moves on, in grain that moves along or stays, as a probe's pattern does."""
+    grain = cv2.GaussianBlur(np.random.default_rng(0).standard_normal((SIZE, 2 * SIZE)), (0, 0), 1.0)
+    rows, columns = np.ogrid[:SIZE, :SIZE]
+    depths = np.stack([14 - np.hypot(rows - 48, columns - 30 - 3 * t) for t in range(13)]).astype(np.float32)
+    windows = [grain[:, start : start + SIZE] for start in (60 - 3 * t if moves else 60 for t in range(13))]
+    return 3 / (1 + np.exp(-depths / 3)) + 4 * np.stack(windows), depths
 
 
 @given(
@@ -92,14 +104,18 @@ def test_carrying_back_and_forth_returns():
 
 @pytest.mark.parametrize(("grain_moves", "finest"), [(True, flow.FINE), (False, flow.COARSE)])
 def test_the_flow_that_carries_the_drawn_shapes_better_is_used(grain_moves, finest):
-    """Grain that stays where it is while the structure moves on, as a probe's own pattern does, misleads fine flow."""
-    grain = cv2.GaussianBlur(np.random.default_rng(0).standard_normal((SIZE, 2 * SIZE)), (0, 0), 1.0)
-    rows, columns = np.ogrid[:SIZE, :SIZE]
-    depths = [14 - np.hypot(rows - 48, columns - 30 - 3 * t) for t in range(13)]
-    windows = [grain[:, start : start + SIZE] for start in (60 - 3 * t if grain_moves else 60 for t in range(13))]
-    images = np.stack([3 / (1 + np.exp(-d / 3)) + 4 * g for d, g in zip(depths, windows, strict=True)])
-    assert flow.better_flows(images, {t: depths[t].astype(np.float32) for t in (0, 6, 12)})[0] == finest
-    assert flow.better_flows(images, {0: depths[0].astype(np.float32)})[0] == flow.FINE
+    images, depths = grainy(grain_moves)
+    assert flow.better_flows(images, {t: depths[t] for t in (0, 6, 12)})[0] == finest
+    assert flow.better_flows(images, {0: depths[0]})[0] == flow.FINE
+
+
+def test_hidden_slices_are_judged_by_the_flow_that_is_used():
+    images, depths = grainy(moves=False)
+    annotations = annotate({"GM": depths > 0}, (0, 6))
+    run = Run(volume_of(images), annotations, Settings(), Progress(60, None, None), WarmState())
+    run.draft()
+    run.judge()
+    assert [task.stack.finest for task in run.works[0].tasks] == [run.works[0].stack.finest] * 2 == [flow.COARSE] * 2
 
 
 def test_drafts_honour_drawn_and_absent_slices():

@@ -62,8 +62,8 @@ def trust(tasks: Sequence[HiddenTask], overlaps: Sequence[Overlap], exponent: fl
     An error is the area of disagreement against the areas found and drawn, or against the mean drawn area where that
     is larger, so that an end slice with a few voxels does not count like a slice through the belly. A slice hidden at
     an end asks for extrapolation; for what lies between known slices it counts little, but it decides where a hidden
-    inner slice is too far from the others for any candidate. So does one towards slices where the muscle is absent:
-    how fast it tapers off there was drawn on that slice alone.
+    inner slice is too far from the others for any candidate. Nor does a slice count much that was hidden next to one
+    where the muscle is absent: nothing else that was drawn tells how fast the muscle tapers off there.
     """
     mean_area = float(np.mean([o.drawn for o in overlaps]))
     errors = np.array([o.error(mean_area) for o in overlaps])
