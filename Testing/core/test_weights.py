@@ -1,6 +1,7 @@
 """Weights survive the round trip, and a file that is none says so."""
 
 import hashlib
+import os
 
 import pytest
 import torch
@@ -51,6 +52,13 @@ def test_a_file_that_is_none_is_named(tmp_path, make, fault):
     make(tmp_path / "w.safetensors")
     with pytest.raises(InputError, match=rf"w\.safetensors: .*{fault}"):
         load_weights(tmp_path / "w.safetensors")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such permissions")
+def test_colleagues_may_read_what_they_may_read_of_other_files(tmp_path):
+    save_weights(tmp_path / "w.safetensors", Network(SMALL), {})
+    (tmp_path / "other").touch()
+    assert (tmp_path / "w.safetensors").stat().st_mode == (tmp_path / "other").stat().st_mode
 
 
 def test_initialise_takes_what_fits():

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch.optim.swa_utils import AveragedModel
 
 from MusclePropLib.core.errors import InputError
@@ -26,7 +26,7 @@ def save_checkpoint(path: Path, trainer: AlternateTrainer, average: AveragedMode
             tensors |= {f"{name}/{index}/{key}": value for key, value in entries.items()}
     header = {_HEADER: json.dumps(progress), "scaler": json.dumps(trainer.scaler.state_dict())}
     with replacing(path) as part:
-        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, part, header)
+        part.write_bytes(save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, header))
 
 
 def load_checkpoint(path: Path, trainer: AlternateTrainer, average: AveragedModel) -> None:
