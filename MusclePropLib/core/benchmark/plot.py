@@ -63,10 +63,11 @@ def _panel(panel: Axes, rows: Sequence[Row], figure_name: str, size: bool) -> No
     methods = [name for name in RIVALS if any(row["method"] == name for row in rows)]
     for place, method in enumerate(methods):
         own = [row for row in rows if row["method"] == method]
-        found = [mean_over_subjects([r for r in own if r["slices"] == n], figure_name, size=size) for n in counts]
+        measured = [n for n in counts if any(r["slices"] == n for r in own)]
+        found = [mean_over_subjects([r for r in own if r["slices"] == n], figure_name, size=size) for n in measured]
         if all(math.isnan(interval.mean) for interval in found):
             continue
-        _line(panel, np.array(counts, float) + _aside(place, len(methods), counts), found, method)
+        _line(panel, np.array(measured, float) + _aside(place, len(methods), counts), found, method)
     panel.set_xticks(counts)
     panel.grid(alpha=0.25)
     panel.spines[["top", "right"]].set_visible(False)
