@@ -20,11 +20,21 @@ from MusclePropLib.core.guided.copies import lesson_from_copies
 from MusclePropLib.core.guided.correct import gap_clips
 from MusclePropLib.core.guided.finetune import FineTuner, correction_loss
 from MusclePropLib.core.guided.hidden import hidden_tasks, reach
-from MusclePropLib.core.guided.inputs import CHANNELS, CLIP_SLICES, corrected, guided_config, make_clip, thinned
+from MusclePropLib.core.guided.inputs import (
+    CHANNELS,
+    CLIP_SLICES,
+    IMAGES,
+    corrected,
+    guided_config,
+    make_clip,
+    thinned,
+)
 from MusclePropLib.core.guided.lessons import Lessons, simulated_clip
 from MusclePropLib.core.guided.muscle import FREE_NETWORK, NETWORK, MuscleWork
-from MusclePropLib.core.guided.pretrain import Recipe, pretrain
+from MusclePropLib.core.guided.pretrain import Recipe, _begin_with, pretrain
+from MusclePropLib.core.guided.sizes import joined_areas, network_share
 from MusclePropLib.core.network import Network, NetworkConfig
+from MusclePropLib.core.priors.area import enclosed
 from MusclePropLib.core.priors.frame import frame_around
 from MusclePropLib.core.priors.stack import CARRIED, build_stack
 from MusclePropLib.core.weights import save_weights
@@ -142,14 +152,41 @@ def test_a_slice_hidden_at_an_end_says_little_of_those_between_drawn_ones(end):
     assert trust([hidden(4.0, **end)], found[2:], 0.75).hidden_error == pytest.approx(1), "where there is no other"
 
 
-def test_a_network_that_grows_everywhere_is_brought_back_to_the_expected_areas(stack):
-    work = MuscleWork(0, MuscleAnnotation("x", {}), stack, np.arange(9.0))
-    unknown = np.flatnonzero(np.isfinite(stack.areas) & ~np.isin(np.arange(9), list(stack.known)))
-    assert len(unknown)
-    work.add_network(work.candidates[CARRIED] + 3.0, [])
-    found = (work.candidates[NETWORK] > 0).sum(axis=(1, 2))[unknown]
-    np.testing.assert_allclose(found, stack.areas[unknown], rtol=0.02, atol=2)
-    assert ((work.candidates[FREE_NETWORK] > 0).sum(axis=(1, 2))[unknown] > found).all(), "as it is, it competes, too"
+def hidden_area(expected, drawn, beyond=False):
+    """A hidden slice with an area expected there, and one drawn; and logits that enclose an area."""
+    truth = np.where(np.arange(400).reshape(20, 20) < drawn, 1.0, -1.0)
+    stack = SimpleNamespace(areas=np.array([float(expected)]))
+    return SimpleNamespace(stack=stack, place=0, truth=truth, beyond=beyond, tapering=False)
+
+
+def test_areas_are_those_of_whoever_told_the_hidden_ones():
+    def share(expected, found, **end):
+        return network_share([hidden_area(expected, 100, **end)], [hidden_area(0, found).truth])
+
+    assert share(100, 40) < 0.05 < 0.9 < share(40, 100)
+    assert share(60, 60) < 0.5, "the curve gains more from the hidden slice than the network does"
+    assert share(40, 100, beyond=True) == share(np.nan, 100) == network_share([], []) == 0.5
+    areas = joined_areas(np.array([50.0, 50.0, np.nan]), np.array([80, 80, 80]), 0.5)
+    np.testing.assert_allclose(areas, [np.sqrt(50 * 80)] * 2 + [np.nan])
+
+
+def test_a_network_that_grows_everywhere_is_brought_back_to_the_expected_areas():
+    image, mask = tube(slices=17)
+    drawn = {t: mask[t] for t in (0, 4, 8, 12, 16)}
+    around = image, np.arange(17.0), (0.5, 0.5), drawn, frozenset(), np.arange(17)
+    work = MuscleWork(0, MuscleAnnotation("x", drawn), build_stack(*around), np.arange(17.0))
+    work.tasks = list(hidden_tasks(*around))
+    work.score_drafts()
+    work.add_network(work.candidates[CARRIED] + 3.0, [task.fields[CARRIED] + 3.0 for task in work.tasks])
+    unknown = ~np.isin(np.arange(17), list(work.stack.known))
+    sizes = {name: enclosed(work.candidates[name])[unknown] for name in (CARRIED, NETWORK, FREE_NETWORK)}
+    np.testing.assert_allclose(sizes[NETWORK], work.network_areas[unknown], rtol=0.02, atol=2)
+    assert (sizes[FREE_NETWORK] > 1.2 * sizes[CARRIED]).all(), "as it is, it competes, too"
+    assert (sizes[NETWORK] < 0.5 * sizes[FREE_NETWORK] + 0.5 * sizes[CARRIED]).all()
+    work.chosen = NETWORK
+    assert work.expected_areas is work.network_areas
+    work.chosen = CARRIED
+    assert work.expected_areas is work.stack.areas
 
 
 def test_loss_ignores_what_is_unknown():
@@ -182,6 +219,24 @@ def test_a_clip_read_backwards_twice_is_itself(stack):
     assert turned.inputs.shape == clip.inputs.shape
 
 
+def test_the_drawn_image_comes_along_with_the_drawn_mask():
+    image, mask = tube(slices=9, drift=(1.0, 2.0))
+    crops = build_stack(image, np.arange(9.0), (0.5, 0.5), {0: mask[0], 8: mask[8]}, frozenset(), np.arange(9))
+    clip = make_clip(crops, np.arange(9), CARRIED, None)
+    now, before, after = (clip.inputs[:, at] for at in IMAGES)
+    assert (before[0] == now[0]).all() and (after[8] == now[8]).all()
+    near = np.abs(crops.drafts[CARRIED]) < 6
+
+    def unlike(image, t):
+        return 1 - np.corrcoef(image[near[t]], now[t][near[t]])[0, 1]
+
+    for t in (3, 4, 5):
+        assert unlike(before[t], t) < 0.6 * unlike(now[0], t)
+        assert unlike(after[t], t) < 0.6 * unlike(now[8], t)
+    backwards = read_backwards(clip)
+    assert (backwards.inputs[:, IMAGES[1]] == after[::-1]).all()
+
+
 def test_copies_start_at_the_drawn_slice_and_move_away():
     image, mask = tube()
     clip = lesson_from_copies(image[3], mask[3], (0.5, 0.5), np.random.default_rng(0))
@@ -203,6 +258,20 @@ def test_pretraining_resumes_where_it_was_broken_off(tmp_path):
     network_ = pretrain(recipe, tmp_path / "run.ckpt", workers=0)
     again = pretrain(recipe, tmp_path / "run.ckpt", workers=0)
     assert all(torch.equal(a, b) for a, b in zip(network_.parameters(), again.parameters(), strict=True))
+
+
+def test_pretraining_goes_on_from_a_network_with_fewer_inputs(tmp_path):
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        narrow = Network(replace(guided_config(), in_channels=9))
+        torch.nn.init.normal_(narrow.segmentation.last.weight)
+    wide = network()
+    _begin_with(wide, narrow)
+    inputs = torch.randn(3, len(CHANNELS), 32, 32)
+    with torch.no_grad():
+        torch.testing.assert_close(wide(inputs).logits, narrow(inputs[:, :9]).logits)
+    with pytest.raises(InputError, match="of another kind of network"):
+        pretrain(Recipe(steps=1, batch=1), tmp_path / "run.ckpt", 0, initial=Network(NetworkConfig(base_maps=8)))
 
 
 def test_the_bundled_weights_are_there_and_small():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from MusclePropLib.core.guided.inputs import BACKWARD, BETWEEN, FORWARD, IMAGE, Clip
+from MusclePropLib.core.guided.inputs import BACKWARD, BETWEEN, FORWARD, IMAGES, Clip
 
 
 def augmented(rng: np.random.Generator, clip: Clip) -> Clip:
@@ -20,12 +20,12 @@ def augmented(rng: np.random.Generator, clip: Clip) -> Clip:
 def read_backwards(clip: Clip) -> Clip:
     """The clip from its last slice to its first; what was carried forward then comes backward."""
     inputs = clip.inputs[::-1].copy()
-    inputs[:, [FORWARD, BACKWARD]] = inputs[:, [BACKWARD, FORWARD]]
+    inputs[:, FORWARD + BACKWARD] = inputs[:, BACKWARD + FORWARD]
     inputs[:, BETWEEN] *= -1
     return Clip(inputs, clip.draft[::-1], clip.inside[::-1], clip.target[::-1], clip.counts[::-1])
 
 
 def _other_greys(rng: np.random.Generator, clip: Clip) -> Clip:
     inputs = clip.inputs.copy()
-    inputs[:, IMAGE] = inputs[:, IMAGE] * rng.uniform(0.7, 1.4) + rng.uniform(-0.3, 0.3)
+    inputs[:, IMAGES] = inputs[:, IMAGES] * rng.uniform(0.7, 1.4) + rng.uniform(-0.3, 0.3)
     return Clip(inputs, clip.draft, clip.inside, clip.target, clip.counts)

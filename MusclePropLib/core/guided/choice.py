@@ -17,12 +17,15 @@ LEAST_ERROR = 0.01
 OUTER_WEIGHT, TAPERING_WEIGHT = 0.05, 0.2
 """What a slice that was not hidden between two drawn ones says of those that lie between two."""
 
+LONE_OUTER_WEIGHT = 0.5
+"""The same of an outer one where but one slice was hidden between two: of three, that one is far from both ends."""
+
 
 @dataclass(frozen=True)
 class Trust:
     """A candidate's error (1 - Dice) as `scale` * reach ** `exponent`, within the known slices and beyond them.
 
-    `hidden_error` is its error on the hidden slices themselves.
+    `hidden_error` is its error on the hidden slices themselves, above all on those between two drawn ones.
     """
 
     scale: float
@@ -61,9 +64,9 @@ def trust(tasks: Sequence[HiddenTask], overlaps: Sequence[Overlap], exponent: fl
 
     An error is the area of disagreement against the areas found and drawn, or against the mean drawn area where that
     is larger, so that an end slice with a few voxels does not count like a slice through the belly. A slice hidden at
-    an end asks for extrapolation; for what lies between known slices it counts little, but it decides where a hidden
-    inner slice is too far from the others for any candidate. Nor does a slice count much that was hidden next to one
-    where the muscle is absent: nothing else that was drawn tells how fast the muscle tapers off there.
+    an end asks for extrapolation; for what lies between known slices it counts little, unless there is but one other
+    to go by. Nor does a slice count much that was hidden next to one where the muscle is absent: nothing else that was
+    drawn tells how fast the muscle tapers off there.
     """
     mean_area = float(np.mean([o.drawn for o in overlaps]))
     errors = np.array([o.error(mean_area) for o in overlaps])
@@ -74,10 +77,12 @@ def trust(tasks: Sequence[HiddenTask], overlaps: Sequence[Overlap], exponent: fl
         return float((weights * errors).sum() / max((weights * growth).sum(), 1e-9))
 
     tapering = np.array([t.tapering for t in tasks])
-    weights = np.where(beyond, OUTER_WEIGHT, np.where(tapering, TAPERING_WEIGHT, 1.0))
-    within = scale(weights)
+    inner = np.where(tapering, TAPERING_WEIGHT, 1.0)
+    lone = np.count_nonzero(~beyond & ~tapering) < 2
+    within = scale(np.where(beyond, LONE_OUTER_WEIGHT if lone else OUTER_WEIGHT, inner))
     outside = scale(beyond.astype(float)) if beyond.any() else within
-    return Trust(within, outside, exponent, float(np.average(errors, weights=weights)))
+    hidden_error = float(np.average(errors, weights=np.where(beyond, OUTER_WEIGHT, inner)))
+    return Trust(within, outside, exponent, hidden_error)
 
 
 def exponent_of(candidate: str) -> float:

@@ -12,8 +12,14 @@ from MusclePropLib.core.network import Network, NetworkConfig
 from MusclePropLib.core.priors.frame import FAR
 from MusclePropLib.core.priors.stack import INTERPOLATED, MuscleStack
 
-CHANNELS = ("image", "draft", "interpolated", "forward", "backward", "likelihood", "others", "between", "gap")
-IMAGE, FORWARD, BACKWARD, BETWEEN = (CHANNELS.index(name) for name in ("image", "forward", "backward", "between"))
+CHANNELS = (
+    *("image", "draft", "interpolated", "forward", "backward", "likelihood", "others", "between", "gap"),
+    *("image forward", "image backward"),
+)
+IMAGES, FORWARD, BACKWARD = (
+    [place for place, name in enumerate(CHANNELS) if word in name] for word in ("image", "forward", "backward")
+)
+BETWEEN = CHANNELS.index("between")
 CLIP_SLICES = 12
 """Slices of a training clip; a longer gap is thinned, which the network also meets when it corrects."""
 
@@ -71,6 +77,7 @@ def make_clip(stack: MuscleStack, places: np.ndarray, draft: str, others: np.nda
         _scaled(away),
         np.broadcast_to(2 * stack.between[places, None, None] - 1, shape),
         np.broadcast_to(np.minimum(stack.gap[places, None, None], 1), shape),
+        *(image[places] * inside for image in stack.carried_images),
     ]
     return Clip(np.stack(layers, axis=1).astype(np.float32), draft_logits(chosen), inside)
 

@@ -6,7 +6,7 @@ import csv
 import os
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
+from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.guided.finetune import correction_loss
 from MusclePropLib.core.guided.inputs import guided_config
 from MusclePropLib.core.guided.lessons import Lessons
@@ -44,11 +45,11 @@ def pretrain(
 ) -> Network:
     """Train, resuming from `checkpoint` if it is there; returns the averaged network. Curves go beside it as CSV.
 
-    `initial` gives the weights to begin with; without it they are random.
+    `initial` gives the weights to begin with; without it they are random. Raises InputError if they do not fit.
     """
     network = build_network(lambda: Network(guided_config()), recipe.seed)
     if initial is not None:
-        network.load_state_dict(initial.state_dict())
+        _begin_with(network, initial)
     average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(recipe.averaging))
     groups = network.parameter_groups()
     segmenting = torch.optim.Adam([*groups["shared"], *groups["segmentation"]], lr=recipe.learning_rate)
@@ -96,6 +97,20 @@ def pretrain(
         if (step + 1) % 200 == 0 or step + 1 == recipe.steps:
             _save(checkpoint, state, step + 1, recipe)
     return average.module
+
+
+def _begin_with(network: Network, initial: Network) -> None:
+    """Take over weights, also those of a network with fewer input channels; the others count for nothing at first."""
+    channels = initial.config.in_channels
+    if channels > network.config.in_channels or replace(network.config, in_channels=channels) != initial.config:
+        raise InputError("the weights to begin with are of another kind of network than that of guided propagation")
+    own = network.state_dict()
+    for name, given in initial.state_dict().items():
+        if given.dim() == 2:  # the weights of a matrix product, (outputs, inputs)
+            own[name][:, given.shape[1] :] = 0
+            own[name][:, : given.shape[1]] = given
+        else:
+            own[name][: len(given)] = given
 
 
 def _rate(recipe: Recipe, step: int) -> float:

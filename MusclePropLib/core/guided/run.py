@@ -131,7 +131,7 @@ class Run:
 
     def labels(self, step: int = 1) -> np.ndarray:
         """The label map of the present choices, of every `step`-th row and column."""
-        areas, reaches = [work.stack.areas for work in self.works], [work.reach for work in self.works]
+        areas, reaches = [work.expected_areas for work in self.works], [work.reach for work in self.works]
         placed = contested([work.placed() for work in self.works], areas, reaches, self.annotations)
         return assemble(placed, self.annotations, self.positions, step)
 

@@ -101,3 +101,8 @@ def with_areas(distance: np.ndarray, areas: np.ndarray, skip: Sequence[int] = ()
         level = np.partition(values, len(values) - count)[len(values) - count]
         corrected[place] -= np.clip(level, -LARGEST_SHIFT, LARGEST_SHIFT)
     return corrected
+
+
+def enclosed(fields: np.ndarray) -> np.ndarray:
+    """Areas (n,) in pixels that the borders of fields (n, rows, columns) enclose."""
+    return np.count_nonzero(fields > 0, axis=(1, 2))

@@ -15,7 +15,7 @@ import numpy as np
 FINE, COARSE = 0, 2
 """Finest scale of the flow: it is told apart by patches of 8 pixels, each of 2 ** scale crop pixels.
 
-The fine one carries much farther; the coarse one where what moves along in the fine detail is not the structure.
+The fine one carries much farther on most volumes, the coarse one on sweeps over bone.
 """
 
 Flows = tuple[np.ndarray, np.ndarray]
@@ -69,7 +69,7 @@ def carried_coordinates(start: int, stop: int, flows: Flows) -> np.ndarray:
 
 
 def carry(field: np.ndarray, coordinates: np.ndarray) -> np.ndarray:
-    """A field (rows, columns) of the first slice of `carried_coordinates` on all of its slices."""
+    """A field (rows, columns[, layers]) of the first slice of `carried_coordinates` on all of its slices."""
     return np.stack(
         [
             cv2.remap(field, here[..., 0], here[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
@@ -79,10 +79,10 @@ def carry(field: np.ndarray, coordinates: np.ndarray) -> np.ndarray:
 
 
 def carried_both_ways(fields: Mapping[int, np.ndarray], count: int, flows: Flows) -> tuple[np.ndarray, np.ndarray]:
-    """Known fields carried towards later slices and towards earlier ones: two (count, rows, columns) stacks.
+    """Known fields carried towards later slices and towards earlier ones: two (count, rows, columns[, layers]) stacks.
 
-    `fields` maps places in the stack to fields. In each gap the first stack comes from the slice before, the second
-    from the slice after; beyond the outermost known slices both come from the only side there is.
+    `fields` maps places in the stack to fields, of up to four layers. In each gap the first stack comes from the slice
+    before, the second from the slice after; beyond the outermost known slices both come from the only side there is.
     """
     known = sorted(fields)
     forward = np.empty((count, *fields[known[0]].shape), np.float32)

@@ -29,7 +29,8 @@ class MuscleStack:
     `between` (n,) is the share of the way from the known slice before to the one after; `gap` (n,) the distance to
     the nearest known slice in units of the window's side; `possible` (n,) is False where the muscle is known to be
     absent, there or from there on, or expected to have ended; `areas` (n,) are the expected ones in pixels.
-    `carried_ways` are the two one-sided flow stacks, `finest` the scale of their flow.
+    `carried_ways` are the two one-sided flow stacks, `carried_images` the drawn slices' images carried along with them,
+    and `finest` the scale of their flow.
     """
 
     frame: CropFrame
@@ -41,6 +42,7 @@ class MuscleStack:
     possible: np.ndarray
     finest: int
     carried_ways: tuple[np.ndarray, np.ndarray]
+    carried_images: tuple[np.ndarray, np.ndarray]
     areas: np.ndarray
     drafts: dict[str, np.ndarray] = field(default_factory=dict)
 
@@ -62,10 +64,6 @@ class MuscleStack:
     def filling(self, field: np.ndarray) -> np.ndarray:
         """A field (n, rows, columns), shifted on every unknown place to enclose the area that is expected there."""
         return with_areas(field, self.areas, self.known)
-
-    def filling_at(self, place: int, field: np.ndarray) -> np.ndarray:
-        """The same of a field (rows, columns) on one place."""
-        return with_areas(field[None], self.areas[place : place + 1])[0]
 
     def told_apart(self, place: int, distance: np.ndarray) -> float | None:
         """Balanced share of the pixels near a border that grey levels put on the right side of it.
@@ -108,7 +106,9 @@ def build_stack(
         finest, flows = flow.better_flows(images, shapes)
     else:
         flows = flow.neighbour_flows(images, finest)
-    ways = flow.carried_both_ways(shapes, len(slices), flows)
+    seen = {at: np.stack([shape, images[at]], axis=-1) for at, shape in shapes.items()}
+    carried_ways = flow.carried_both_ways(seen, len(slices), flows)
+    ways, carried_images = ([way[..., layer] for way in carried_ways] for layer in (0, 1))
     interpolated = interpolate(shapes, range(len(slices)), along)
     shares = _between(sorted(shapes), along)[0]
     carried = flow.blend(*ways, shares)
@@ -127,6 +127,7 @@ def build_stack(
         possible=np.isfinite(taper) & ~(areas < 1),
         finest=finest,
         carried_ways=(ways[0] - off, ways[1] - off),
+        carried_images=tuple(carried_images),
         areas=areas,
         drafts={name: with_areas(draft - off, areas, known_places) for name, draft in drafts.items()},
     )
