@@ -6,7 +6,8 @@ r"""Organs and muscles in one public CT as benchmark cases: what MuscleProp does
         --methods interpolation,fill,flow,walker,muscleprop-priors,muscleprop
 
 takes the trunk at 3 mm that TotalSegmentator tests itself with (Apache-2.0), and the labels it found there. The
-scale of the flow and the exponents of the self-estimate were chosen on these organs, the networks never saw them.
+scale of the flow, the exponents of the self-estimate and the rules of the choice among candidates were found on these
+organs, the networks never saw them.
 """
 
 import argparse

@@ -152,20 +152,40 @@ def test_a_slice_hidden_at_an_end_says_little_of_those_between_drawn_ones(end):
     assert trust([hidden(4.0, **end)], found[2:], 0.75).hidden_error == pytest.approx(1), "where there is no other"
 
 
-def hidden_area(expected, drawn, beyond=False):
+def test_of_three_drawn_slices_the_two_at_the_ends_say_something_too():
+    found = [Overlap(90, 100, 100), Overlap(30, 100, 100), Overlap(30, 100, 100)]
+    lone = trust([hidden(4.0), hidden(4.0, beyond=True), hidden(4.0, beyond=True)], found, 0.75)
+    several = trust([hidden(4.0)] * 2 + [hidden(4.0, beyond=True)] * 2, [found[0], *found], 0.75)
+    assert lone.scale > 2.5 * several.scale
+    assert lone.hidden_error < 0.2, "whether anything reaches an inner slice is for that one to say"
+
+
+def test_where_nothing_tells_them_apart_the_network_is_preferred(stack):
+    work = MuscleWork(0, MuscleAnnotation("x"), stack, np.arange(9.0))
+    work.add_network(work.candidates[CARRIED], [])
+    work.trusts = dict.fromkeys([CARRIED, FREE_NETWORK], Trust(0.05, 0.05, 0.75, 0.1))
+    work.choose()
+    assert work.chosen == FREE_NETWORK
+    work.trusts[CARRIED] = Trust(0.04, 0.04, 0.75, 0.1)
+    work.choose()
+    assert work.chosen == CARRIED
+
+
+def hidden_area(expected, drawn, **end):
     """A hidden slice with an area expected there, and one drawn; and logits that enclose an area."""
     truth = np.where(np.arange(400).reshape(20, 20) < drawn, 1.0, -1.0)
     stack = SimpleNamespace(areas=np.array([float(expected)]))
-    return SimpleNamespace(stack=stack, place=0, truth=truth, beyond=beyond, tapering=False)
+    return SimpleNamespace(stack=stack, place=0, truth=truth, **({"beyond": False, "tapering": False} | end))
 
 
 def test_areas_are_those_of_whoever_told_the_hidden_ones():
-    def share(expected, found, **end):
-        return network_share([hidden_area(expected, 100, **end)], [hidden_area(0, found).truth])
+    def share(expected, found, slices=1, **end):
+        return network_share([hidden_area(expected, 100, **end)] * slices, [hidden_area(0, found).truth] * slices)
 
     assert share(100, 40) < 0.05 < 0.9 < share(40, 100)
     assert share(60, 60) < 0.5, "the curve gains more from the hidden slice than the network does"
-    assert share(40, 100, beyond=True) == share(np.nan, 100) == network_share([], []) == 0.5
+    assert share(60, 60, slices=4) < 0.5 * share(60, 60, slices=3), "the more so the more there are"
+    assert share(40, 100, beyond=True) == share(40, 100, tapering=True) == network_share([], []) == 0
     areas = joined_areas(np.array([50.0, 50.0, np.nan]), np.array([80, 80, 80]), 0.5)
     np.testing.assert_allclose(areas, [np.sqrt(50 * 80)] * 2 + [np.nan])
 
@@ -187,6 +207,23 @@ def test_a_network_that_grows_everywhere_is_brought_back_to_the_expected_areas()
     assert work.expected_areas is work.network_areas
     work.chosen = CARRIED
     assert work.expected_areas is work.stack.areas
+
+
+def test_where_a_muscle_tapers_off_its_area_is_the_curve_s():
+    image, mask = tube(slices=17)
+    drawn, absent = {t: mask[t] for t in (2, 6, 10)}, frozenset({0, 14, 15, 16})
+    whole = build_stack(image, np.arange(17.0), (0.5, 0.5), drawn, absent, np.arange(17))
+    work = MuscleWork(0, MuscleAnnotation("x", drawn, absent), whole, np.arange(17.0))
+    assert set(np.flatnonzero(work.tapering & (work.reach > 0))) == {1, 11, 12, 13}
+    around = image, np.arange(17.0), (0.5, 0.5), drawn, absent, np.arange(17)
+    work.tasks = list(hidden_tasks(*around))
+    work.score_drafts()
+    inner = next(task for task in work.tasks if not task.tapering)
+    inner.stack.areas = inner.stack.areas / 3  # as if the curve had erred on the slice that was hidden
+    work.add_network(work.candidates[CARRIED] + 2.0, [task.truth for task in work.tasks])
+    tapers, between = [1, 11, 12, 13], [3, 4, 5, 7, 8, 9]
+    np.testing.assert_allclose(work.network_areas[tapers], np.maximum(whole.areas[tapers], 1))
+    assert (work.network_areas[between] > 1.1 * whole.areas[between]).all()
 
 
 def test_loss_ignores_what_is_unknown():

@@ -14,6 +14,7 @@ from MusclePropLib.core.guided.hidden import HiddenTask, reach
 from MusclePropLib.core.guided.inputs import draft_logits
 from MusclePropLib.core.guided.sizes import joined_areas, network_share
 from MusclePropLib.core.priors.area import enclosed, with_areas
+from MusclePropLib.core.priors.distance import bracket
 from MusclePropLib.core.priors.stack import BOTH, CARRIED, WALKED, MuscleStack
 
 NETWORK, FREE_NETWORK = "network", "network, free in size"
@@ -65,6 +66,8 @@ class MuscleWork:
         slices = [int(t) for t in self.stack.slices]
         self.reach = np.array([reach(self.positions, known, t) for t in slices])
         self.beyond = np.array([t < known[0] or t > known[-1] for t in slices])
+        ends = [bracket(known, t) for t in slices]
+        self.tapering = np.array([len({*pair} & self.annotation.absent) == 1 and None not in pair for pair in ends])
 
     @property
     def draft(self) -> str:
@@ -118,11 +121,11 @@ class MuscleWork:
         for task, field_ in zip(self.tasks, hidden, strict=True):
             task.fields[FREE_NETWORK] = _mean(field_, task.fields[draft])
         share = network_share(self.tasks, [task.fields[FREE_NETWORK] for task in self.tasks])
-        self.network_areas = joined_areas(self.stack.areas, enclosed(free), share)
+        self.network_areas = joined_areas(self.stack.areas, enclosed(free), np.where(self.tapering, 0.0, share))
         self.candidates[NETWORK] = with_areas(free, self.network_areas, self.stack.known)
         for task in self.tasks:
             free = task.fields[FREE_NETWORK][None]
-            areas = joined_areas(task.stack.areas[[task.place]], enclosed(free), share)
+            areas = joined_areas(task.stack.areas[[task.place]], enclosed(free), 0.0 if task.tapering else share)
             task.fields[NETWORK] = with_areas(free, areas)[0]
         self.score(NETWORK)
         self.score(FREE_NETWORK)
