@@ -9,9 +9,8 @@ import numpy as np
 from MusclePropLib.core.guided.hidden import HiddenTask
 from MusclePropLib.core.priors.area import FEWEST
 
-CURVE_GAIN, SMOOTH_GAIN = 0.5, 0.1
-"""What is left of the curve's squared error, against the network's, once no slice is hidden any more; the second where
-there are enough slices for a smooth curve, which comes the closer the more there are."""
+CURVE_GAIN = 0.5
+"""What is left of the curve's squared error, against the network's, once no slice is hidden any more."""
 
 DOUBT = 0.01
 """Squared error of either (a tenth of the area) to begin with."""
@@ -24,19 +23,19 @@ def network_share(tasks: Sequence[HiddenTask], found: Sequence[np.ndarray]) -> f
     """The network's share in the areas, 0 to 1, by how well it and the curve told those of the hidden slices.
 
     `found` are the network's logits (rows, columns) on the hidden slices. Both areas are taken as guesses that err
-    independently of each other and in proportion to the area, and weighed by the inverse of their variances. Only
-    slices hidden between two drawn ones tell anything; without one, the curve it is.
+    independently of each other and in proportion to the area, and weighed by the inverse of their variances. From
+    FEWEST drawn slices on a smooth curve joins them and is the better of the two (fine-tuned, the network overshoots);
+    where no slice was hidden between two drawn ones nothing tells them apart. There the areas are the curve's alone.
     """
-    curve, network = 0.0, 0.0
     between = [(t, logits) for t, logits in zip(tasks, found, strict=True) if not (t.beyond or t.tapering)]
-    if not between:
+    if not between or len(tasks) >= FEWEST:
         return 0.0
+    curve, network = DOUBT, DOUBT
     for task, logits in between:
         drawn = max(np.count_nonzero(task.truth > 0), 1)
-        curve += _squared(task.stack.areas[task.place] / drawn)
+        curve += CURVE_GAIN * _squared(task.stack.areas[task.place] / drawn)
         network += _squared(np.count_nonzero(logits > 0) / drawn)
-    curve *= SMOOTH_GAIN if len(tasks) >= FEWEST else CURVE_GAIN
-    return (curve + DOUBT) / (curve + network + 2 * DOUBT)
+    return curve / (curve + network)
 
 
 def joined_areas(expected: np.ndarray, found: np.ndarray, share: np.ndarray | float) -> np.ndarray:
