@@ -32,9 +32,7 @@ from MusclePropLib.core.guided.inputs import (
 from MusclePropLib.core.guided.lessons import Lessons, simulated_clip
 from MusclePropLib.core.guided.muscle import FREE_NETWORK, NETWORK, MuscleWork
 from MusclePropLib.core.guided.pretrain import Recipe, _begin_with, pretrain
-from MusclePropLib.core.guided.sizes import joined_areas, network_share
 from MusclePropLib.core.network import Network, NetworkConfig
-from MusclePropLib.core.priors.area import enclosed
 from MusclePropLib.core.priors.frame import frame_around
 from MusclePropLib.core.priors.stack import CARRIED, build_stack
 from MusclePropLib.core.weights import save_weights
@@ -169,61 +167,6 @@ def test_where_nothing_tells_them_apart_the_network_is_preferred(stack):
     work.trusts[CARRIED] = Trust(0.04, 0.04, 0.75, 0.1)
     work.choose()
     assert work.chosen == CARRIED
-
-
-def hidden_area(expected, drawn, **end):
-    """A hidden slice with an area expected there, and one drawn; and logits that enclose an area."""
-    truth = np.where(np.arange(400).reshape(20, 20) < drawn, 1.0, -1.0)
-    stack = SimpleNamespace(areas=np.array([float(expected)]))
-    return SimpleNamespace(stack=stack, place=0, truth=truth, **({"beyond": False, "tapering": False} | end))
-
-
-def test_areas_are_those_of_whoever_told_the_hidden_ones():
-    def share(expected, found, slices=1, **end):
-        return network_share([hidden_area(expected, 100, **end)] * slices, [hidden_area(0, found).truth] * slices)
-
-    assert share(100, 40) < 0.05 < 0.9 < share(40, 100)
-    assert share(60, 60) < 0.5, "the curve gains more from the hidden slice than the network does"
-    assert share(40, 100, slices=4) == 0, "so many are joined by a smooth curve"
-    assert share(40, 100, beyond=True) == share(40, 100, tapering=True) == network_share([], []) == 0
-    areas = joined_areas(np.array([50.0, 50.0, np.nan]), np.array([80, 80, 80]), 0.5)
-    np.testing.assert_allclose(areas, [np.sqrt(50 * 80)] * 2 + [np.nan])
-
-
-def test_a_network_that_grows_everywhere_is_brought_back_to_the_expected_areas():
-    image, mask = tube(slices=17)
-    drawn = {t: mask[t] for t in (0, 4, 8, 12, 16)}
-    around = image, np.arange(17.0), (0.5, 0.5), drawn, frozenset(), np.arange(17)
-    work = MuscleWork(0, MuscleAnnotation("x", drawn), build_stack(*around), np.arange(17.0))
-    work.tasks = list(hidden_tasks(*around))
-    work.score_drafts()
-    work.add_network(work.candidates[CARRIED] + 3.0, [task.fields[CARRIED] + 3.0 for task in work.tasks])
-    unknown = ~np.isin(np.arange(17), list(work.stack.known))
-    sizes = {name: enclosed(work.candidates[name])[unknown] for name in (CARRIED, NETWORK, FREE_NETWORK)}
-    np.testing.assert_allclose(sizes[NETWORK], work.network_areas[unknown], rtol=0.02, atol=2)
-    assert (sizes[FREE_NETWORK] > 1.2 * sizes[CARRIED]).all(), "as it is, it competes, too"
-    assert (sizes[NETWORK] < 0.5 * sizes[FREE_NETWORK] + 0.5 * sizes[CARRIED]).all()
-    work.chosen = NETWORK
-    assert work.expected_areas is work.network_areas
-    work.chosen = CARRIED
-    assert work.expected_areas is work.stack.areas
-
-
-def test_where_a_muscle_tapers_off_its_area_is_the_curve_s():
-    image, mask = tube(slices=17)
-    drawn, absent = {t: mask[t] for t in (2, 6, 10)}, frozenset({0, 14, 15, 16})
-    whole = build_stack(image, np.arange(17.0), (0.5, 0.5), drawn, absent, np.arange(17))
-    work = MuscleWork(0, MuscleAnnotation("x", drawn, absent), whole, np.arange(17.0))
-    assert set(np.flatnonzero(work.tapering & (work.reach > 0))) == {1, 11, 12, 13}
-    around = image, np.arange(17.0), (0.5, 0.5), drawn, absent, np.arange(17)
-    work.tasks = list(hidden_tasks(*around))
-    work.score_drafts()
-    inner = next(task for task in work.tasks if not task.tapering)
-    inner.stack.areas = inner.stack.areas / 3  # as if the curve had erred on the slice that was hidden
-    work.add_network(work.candidates[CARRIED] + 2.0, [task.truth for task in work.tasks])
-    tapers, between = [1, 11, 12, 13], [3, 4, 5, 7, 8, 9]
-    np.testing.assert_allclose(work.network_areas[tapers], np.maximum(whole.areas[tapers], 1))
-    assert (work.network_areas[between] > 1.1 * whole.areas[between]).all()
 
 
 def test_loss_ignores_what_is_unknown():
