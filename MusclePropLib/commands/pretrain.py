@@ -45,7 +45,10 @@ def run(args: argparse.Namespace) -> int:
             bar.update(step - bar.n)
             bar.set_postfix(loss=f"{means['loss']:.3f}", draft_alone=f"{means['draft']:.3f}")
 
-        network = pretrain(recipe, checkpoint, args.workers, report, initial.network if initial else None)
+        try:
+            network = pretrain(recipe, checkpoint, args.workers, report, initial.network if initial else None)
+        except InputError as fault:
+            raise InputError(f"{args.init}: {fault}") from fault
     begun = {"init": initial.checksum} if initial else {}
     save_weights(args.output, network, {"recipe": asdict(recipe), **begun})
     checkpoint.unlink(missing_ok=True)
