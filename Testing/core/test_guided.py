@@ -1,7 +1,6 @@
 """Lessons, choice and fine-tuning of the correcting network."""
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,10 +11,9 @@ from hypothesis import strategies as st
 from MusclePropLib.core.annotations import Annotations, MuscleAnnotation
 from MusclePropLib.core.assemble import Placed, assemble
 from MusclePropLib.core.errors import InputError
-from MusclePropLib.core.guided import bundled
+from MusclePropLib.core.guided import bundled, tuning
 from MusclePropLib.core.guided.augment import augmented, read_backwards
 from MusclePropLib.core.guided.balance import LARGEST_SHIFT, contested, level_of
-from MusclePropLib.core.guided.choice import Overlap, Trust, trust
 from MusclePropLib.core.guided.copies import lesson_from_copies
 from MusclePropLib.core.guided.correct import gap_clips
 from MusclePropLib.core.guided.finetune import FineTuner, correction_loss
@@ -30,7 +28,7 @@ from MusclePropLib.core.guided.inputs import (
     thinned,
 )
 from MusclePropLib.core.guided.lessons import Lessons, simulated_clip
-from MusclePropLib.core.guided.muscle import FREE_NETWORK, NETWORK, MuscleWork
+from MusclePropLib.core.guided.muscle import MuscleWork
 from MusclePropLib.core.guided.pretrain import Recipe, _begin_with, pretrain
 from MusclePropLib.core.network import Network, NetworkConfig
 from MusclePropLib.core.priors.frame import frame_around
@@ -127,48 +125,6 @@ def test_thinned_clips_keep_the_ends_and_the_hidden_slice():
         assert {0, hidden, 60} <= set(places) and len(places) <= CLIP_SLICES and (np.diff(places) > 0).all()
 
 
-def hidden(reach, beyond=False, tapering=False):
-    return SimpleNamespace(reach=reach, beyond=beyond, tapering=tapering)
-
-
-def test_trust_grows_with_the_gap_and_follows_the_score():
-    tasks = [hidden(4.0), hidden(4.0)]
-    good = trust(tasks, [Overlap(95, 100, 100)] * 2, 0.75)
-    bad = trust(tasks, [Overlap(60, 100, 100)] * 2, 0.75)
-    assert good.error(np.array([4.0]), np.array([False]))[0] == pytest.approx(0.05)
-    near, far = good.error(np.array([1.0, 8.0]), np.array([False, False]))
-    assert near < 0.05 < far
-    assert bad.error(np.array([4.0]), np.array([False]))[0] == pytest.approx(0.4)
-
-
-@pytest.mark.parametrize("end", [{"beyond": True}, {"tapering": True}])
-def test_a_slice_hidden_at_an_end_says_little_of_those_between_drawn_ones(end):
-    found = [Overlap(95, 100, 100), Overlap(95, 100, 100), Overlap(0, 100, 100)]
-    between = trust([hidden(4.0)] * 2, found[:2], 0.75).scale
-    assert trust([hidden(4.0)] * 2 + [hidden(4.0, **end)], found, 0.75).scale < 3 * between
-    assert trust([hidden(4.0)] * 3, found, 0.75).scale > 7 * between
-    assert trust([hidden(4.0, **end)], found[2:], 0.75).hidden_error == pytest.approx(1), "where there is no other"
-
-
-def test_of_three_drawn_slices_the_two_at_the_ends_say_something_too():
-    found = [Overlap(90, 100, 100), Overlap(30, 100, 100), Overlap(30, 100, 100)]
-    lone = trust([hidden(4.0), hidden(4.0, beyond=True), hidden(4.0, beyond=True)], found, 0.75)
-    several = trust([hidden(4.0)] * 2 + [hidden(4.0, beyond=True)] * 2, [found[0], *found], 0.75)
-    assert lone.scale > 2.5 * several.scale
-    assert lone.hidden_error < 0.2, "whether anything reaches an inner slice is for that one to say"
-
-
-def test_where_nothing_tells_them_apart_the_network_is_preferred(stack):
-    work = MuscleWork(0, MuscleAnnotation("x"), stack, np.arange(9.0))
-    work.add_network(work.candidates[CARRIED], [])
-    work.trusts = dict.fromkeys([CARRIED, FREE_NETWORK], Trust(0.05, 0.05, 0.75, 0.1))
-    work.choose()
-    assert work.chosen == FREE_NETWORK
-    work.trusts[CARRIED] = Trust(0.04, 0.04, 0.75, 0.1)
-    work.choose()
-    assert work.chosen == CARRIED
-
-
 def test_loss_ignores_what_is_unknown():
     logits = torch.randn(3, 8, 8, requires_grad=True)
     counts = torch.zeros(3, 8, 8)
@@ -188,6 +144,22 @@ def test_fine_tuning_learns_its_lesson(stack):
     tuner.run(12)
     assert tuner.loss < before
     assert all(p.grad is None for p in net.parameter_groups()["reconstruction"]), "the other decoder is left alone"
+
+
+def test_of_what_fine_tuning_changes_half_is_taken_back(monkeypatch):
+    image, mask = tube(slices=9)
+    around = image, np.arange(9.0), (0.5, 0.5), {t: mask[t] for t in (0, 4, 8)}, frozenset(), np.arange(9)
+    work = MuscleWork(0, MuscleAnnotation("x"), build_stack(*around), np.arange(9.0), list(hidden_tasks(*around)))
+    before, after = network(), {}
+    for kept in (0.0, 0.5):
+        monkeypatch.setattr(tuning, "KEPT", kept)
+        tuned = tuning.Tuning.of(before, CPU)
+        tuned.tune([work], [], tuning.PORTION, 0, lambda: True, lambda *told: None)
+        after[kept] = [torch.cat([p.flatten() for p in n.parameters()]) for n in tuned.networks]
+    start = torch.cat([p.flatten() for p in before.parameters()])
+    for far, half in zip(after[0.0], after[0.5], strict=True):
+        assert (far - start).abs().max() > 1e-4
+        torch.testing.assert_close(half, (start + far) / 2)
 
 
 def test_a_clip_read_backwards_twice_is_itself(stack):
@@ -323,39 +295,3 @@ def test_the_offset_that_gives_a_muscle_its_area_is_that_of_a_full_sort(values, 
     count = int(np.clip(round(share * len(lead)), 1, len(lead)))
     expected = np.clip(np.sort(lead)[::-1][count - 1], -LARGEST_SHIFT, LARGEST_SHIFT)
     assert level_of(lead, count, LARGEST_SHIFT) == expected
-
-
-def test_a_candidate_that_loses_the_muscle_is_not_chosen():
-    image, mask = tube()
-    drawn = {t: mask[t] for t in (0, 6, 12)}
-    whole = build_stack(image, np.arange(13.0), (0.5, 0.5), drawn, frozenset(), np.arange(13))
-    work = MuscleWork(0, MuscleAnnotation("SOL", drawn), whole, np.arange(13.0))
-    work.tasks = list(hidden_tasks(image, np.arange(13.0), (0.5, 0.5), drawn, frozenset(), np.arange(13)))
-    work.score_drafts()
-    work.add_network(np.full_like(whole.images, -60.0), [task.truth for task in work.tasks])
-    work.trusts[NETWORK] = work.sized_trusts[NETWORK] = Trust(0.0, 0.0, 1.0, 0.0)
-    work.choose()
-    assert work.estimate(NETWORK) >= work.estimate(work.chosen) and work.chosen != NETWORK
-
-
-def test_an_estimate_from_three_slices_counts_the_belly_that_only_the_hidden_one_shows():
-    """Of a spindle's three slices the ends tell nothing of the middle one's area; all three together do."""
-    t = np.arange(21)
-    y, x = np.mgrid[:64, :64]
-    mask = np.hypot(y - 32, x - 32) < (6 + 14 * np.sin(np.pi * t / 20))[:, None, None]
-    image = np.random.default_rng(0).normal(mask, 3.0)
-    drawn = {i: mask[i] for i in (0, 10, 20)}
-    whole = build_stack(image, t.astype(float), (0.5, 0.5), drawn, frozenset(), t)
-    work = MuscleWork(0, MuscleAnnotation("SOL", drawn), whole, t.astype(float))
-    work.tasks = list(hidden_tasks(image, t.astype(float), (0.5, 0.5), drawn, frozenset(), t))
-    work.score_drafts()
-    hidden = next(task for task in work.tasks if not task.beyond)
-    for name in whole.drafts:
-        areas = [int((f > 0).sum()) for f in (hidden.fields[name], hidden.resized(hidden.fields[name]), hidden.truth)]
-        assert areas[0] < areas[1] < areas[2]
-        assert work.sized_trusts[name].error(np.ones(1), np.zeros(1, bool)) < work.trusts[name].error(
-            np.ones(1), np.zeros(1, bool)
-        )
-    for task in work.tasks:
-        if task.beyond:
-            assert (task.resized(task.fields[CARRIED]) == task.fields[CARRIED]).all()

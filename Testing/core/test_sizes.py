@@ -7,7 +7,7 @@ import numpy as np
 from MusclePropLib.core.annotations import MuscleAnnotation
 from MusclePropLib.core.guided.hidden import hidden_tasks
 from MusclePropLib.core.guided.muscle import FREE_NETWORK, NETWORK, MuscleWork
-from MusclePropLib.core.guided.sizes import joined_areas, network_share
+from MusclePropLib.core.guided.sizes import BEYOND, joined_areas, network_share
 from MusclePropLib.core.priors.area import enclosed
 from MusclePropLib.core.priors.stack import CARRIED, build_stack
 from Testing.core.tubes import tube
@@ -26,8 +26,8 @@ def test_areas_are_those_of_whoever_told_the_hidden_ones():
 
     assert share(100, 40) < 0.05 < 0.9 < share(40, 100)
     assert share(60, 60) < 0.5, "the curve gains more from the hidden slice than the network does"
-    assert share(40, 100, slices=4) == 0, "so many are joined by a smooth curve"
-    assert share(40, 100, beyond=True) == share(40, 100, tapering=True) == network_share([], []) == 0
+    assert share(60, 60, slices=4) < 0.8 * share(60, 60), "the more slices, the smoother the curve"
+    assert share(40, 100, beyond=True) == share(40, 100, tapering=True) == network_share([], []) == 0.5, "none tells"
     areas = joined_areas(np.array([50.0, 50.0, np.nan]), np.array([80, 80, 80]), 0.5)
     np.testing.assert_allclose(areas, [np.sqrt(50 * 80)] * 2 + [np.nan])
 
@@ -49,6 +49,20 @@ def test_a_network_that_grows_everywhere_is_brought_back_to_the_expected_areas()
     assert work.expected_areas is work.network_areas
     work.chosen = CARRIED
     assert work.expected_areas is work.stack.areas
+
+
+def test_beyond_the_drawn_slices_the_network_has_its_say_however_many_there_are():
+    image, mask = tube(slices=17)
+    drawn = {t: mask[t] for t in (4, 6, 8, 10, 12)}
+    around = image, np.arange(17.0), (0.5, 0.5), drawn, frozenset(), np.arange(17)
+    work = MuscleWork(0, MuscleAnnotation("x", drawn), build_stack(*around), np.arange(17.0))
+    work.tasks = list(hidden_tasks(*around))
+    work.score_drafts()
+    work.add_network(work.candidates[CARRIED] + 3.0, [task.fields[CARRIED] + 3.0 for task in work.tasks])
+    beyond = [0, 1, 2, 3, 13, 14, 15, 16]
+    found, curve = enclosed(work.candidates[FREE_NETWORK])[beyond], work.stack.areas[beyond]
+    np.testing.assert_allclose(work.network_areas[beyond], found**BEYOND * curve ** (1 - BEYOND))
+    assert (found > 1.2 * curve).all()
 
 
 def test_where_a_muscle_tapers_off_its_area_is_the_curve_s():

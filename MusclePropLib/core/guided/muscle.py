@@ -9,10 +9,19 @@ import numpy as np
 
 from MusclePropLib.core.annotations import MuscleAnnotation
 from MusclePropLib.core.assemble import Placed
-from MusclePropLib.core.guided.choice import Trust, best, expected_dice, exponent_of, overlap, trust
+from MusclePropLib.core.guided.choice import (
+    Trust,
+    best,
+    expected_dice,
+    exponent_of,
+    joined_error,
+    overlap,
+    own_error,
+    trust,
+)
 from MusclePropLib.core.guided.hidden import HiddenTask, reach
 from MusclePropLib.core.guided.inputs import draft_logits
-from MusclePropLib.core.guided.sizes import joined_areas, network_share
+from MusclePropLib.core.guided.sizes import joined_areas, network_share, shares
 from MusclePropLib.core.priors.area import enclosed, with_areas
 from MusclePropLib.core.priors.distance import bracket
 from MusclePropLib.core.priors.stack import BOTH, CARRIED, WALKED, MuscleStack
@@ -22,8 +31,7 @@ CORRECTION_SHARE = 0.75
 """Of the network's logits in its candidates; the rest is the draft's, a guess that errs differently."""
 
 CREDIT = 0.95
-"""Of a network's error, as long as it keeps its own size, when candidates are compared: hidden slices lie so far from
-the drawn ones that they show it a poorer draft than it will correct (measured on organs in CT)."""
+"""Of a network's error, as long as it keeps its own size, when candidates are compared (measured on organs in CT)."""
 
 LEAST_TRUST = 0.3
 """Beyond the known slices a muscle ends where its expected Dice falls below this."""
@@ -47,6 +55,7 @@ class MuscleWork:
     """State of one muscle; `candidates` maps names to logits (n, rows, columns) on the places of `stack`.
 
     `trusts` rank the candidates; `sized_trusts`, from hidden slices whose area is better known, say how good they are.
+    `network_areas` (n,) is the size that the network is given.
     """
 
     index: int
@@ -121,14 +130,17 @@ class MuscleWork:
         for task, field_ in zip(self.tasks, hidden, strict=True):
             task.fields[FREE_NETWORK] = _mean(field_, task.fields[draft])
         share = network_share(self.tasks, [task.fields[FREE_NETWORK] for task in self.tasks])
-        self.network_areas = joined_areas(self.stack.areas, enclosed(free), np.where(self.tapering, 0.0, share))
+        own = shares(share, self.beyond, self.tapering)
+        self.network_areas = joined_areas(self.stack.areas, enclosed(free), own)
         self.candidates[NETWORK] = with_areas(free, self.network_areas, self.stack.known)
         for task in self.tasks:
             free = task.fields[FREE_NETWORK][None]
-            areas = joined_areas(task.stack.areas[[task.place]], enclosed(free), 0.0 if task.tapering else share)
+            own = shares(share, task.beyond, task.tapering)
+            areas = joined_areas(task.stack.areas[[task.place]], enclosed(free), own)
             task.fields[NETWORK] = with_areas(free, areas)[0]
-        self.score(NETWORK)
-        self.score(FREE_NETWORK)
+        for name in (NETWORK, FREE_NETWORK):
+            self.score(name)
+            self._heed(name, own_error(logits[self._unknown]))
 
     def score(self, name: str) -> None:
         """Fit the candidate's trust to the hidden slices, if there are any.
@@ -148,6 +160,13 @@ class MuscleWork:
     def _trust(self, name: str, fields: Sequence[np.ndarray]) -> Trust:
         overlaps = [overlap(task, field_) for task, field_ in zip(self.tasks, fields, strict=True)]
         return trust(self.tasks, overlaps, exponent_of(name))
+
+    def _heed(self, name: str, own: float) -> None:
+        """Let what the network expects of itself have a say in its trust, if there is any."""
+        for trusts in (self.trusts, self.sized_trusts):
+            error = 1 - self._expected(name, trusts)
+            if name in trusts and error > 0:
+                trusts[name] = trusts[name].times(joined_error(error, own) / error)
 
     def choose(self, insist_on_network: bool = False) -> None:
         """Choose the candidate with the best estimate; where the hidden slices tell nothing, the network or the flow.
@@ -191,11 +210,15 @@ class MuscleWork:
     def _expected(self, name: str, trusts: Mapping[str, Trust]) -> float:
         if name not in trusts:
             return float("nan")
-        unknown = (self.reach > 0) & self.stack.possible
+        unknown = self._unknown
         shown = self.present(name)
         errors = np.where(shown, self._errors(trusts[name]), 1.0)
         areas = (self.areas(name) + 1.0) * np.where(shown, 1.0, 0.5)
         return expected_dice(errors[unknown], areas[unknown]) if unknown.any() else 1.0
+
+    @property
+    def _unknown(self) -> np.ndarray:
+        return (self.reach > 0) & self.stack.possible
 
     def areas(self, name: str) -> np.ndarray:
         """Crop pixels (n,) that a candidate gives the muscle on the slice itself."""

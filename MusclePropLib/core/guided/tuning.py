@@ -20,6 +20,10 @@ from MusclePropLib.core.guided.others import others_distance
 from MusclePropLib.core.network import Network
 
 FOLDS = 2
+KEPT = 0.5
+"""Share of the weights before fine-tuning in those after it (Wortsman et al., CVPR 2022): a few slices teach a network
+what this volume looks like, and make it forget a little of what it knew of others."""
+
 PORTION = 5
 """Steps between two looks at the clock."""
 
@@ -79,6 +83,8 @@ class Tuning:
             if not go_on():
                 break
             tell(done, steps, time.monotonic() - began, float(np.mean([tuner.loss for tuner in tuners])))
+        for before, after in zip(self.networks, networks, strict=True):
+            _go_back(after, before)
         self.networks, self.tuned = networks, True
 
     def correct(self, work: MuscleWork, works: Sequence[MuscleWork]) -> None:
@@ -92,6 +98,13 @@ class Tuning:
     def _hidden(self, task: HiddenTask, work: MuscleWork) -> np.ndarray:
         network = self.networks[1 - fold_of(task, work)]
         return correct_stack(network, task.stack, work.draft, task.others, self.plan, only=task.place)
+
+
+@torch.no_grad()
+def _go_back(network: Network, towards: Network) -> None:
+    """Bring the network's weights the share KEPT of the way to another's."""
+    for own, other in zip(network.parameters(), towards.parameters(), strict=True):
+        own.lerp_(other, KEPT)
 
 
 def fold_of(task: HiddenTask, work: MuscleWork) -> int:

@@ -1,0 +1,125 @@
+"""Which candidate is trusted, and how far."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from MusclePropLib.core.annotations import MuscleAnnotation
+from MusclePropLib.core.guided.choice import Overlap, Trust, own_error, trust
+from MusclePropLib.core.guided.hidden import hidden_tasks
+from MusclePropLib.core.guided.muscle import FREE_NETWORK, NETWORK, MuscleWork
+from MusclePropLib.core.priors.stack import CARRIED, build_stack
+from Testing.core.tubes import tube
+
+
+@pytest.fixture(scope="module")
+def stack():
+    image, mask = tube(slices=9)
+    return build_stack(
+        image, np.arange(9.0), (0.5, 0.5), {0: mask[0], 4: mask[4], 8: mask[8]}, frozenset(), np.arange(9)
+    )
+
+
+def hidden(reach, beyond=False, tapering=False):
+    return SimpleNamespace(reach=reach, beyond=beyond, tapering=tapering)
+
+
+def test_trust_grows_with_the_gap_and_follows_the_score():
+    tasks = [hidden(4.0), hidden(4.0)]
+    good = trust(tasks, [Overlap(95, 100, 100)] * 2, 0.75)
+    bad = trust(tasks, [Overlap(60, 100, 100)] * 2, 0.75)
+    assert good.error(np.array([4.0]), np.array([False]))[0] == pytest.approx(0.05)
+    near, far = good.error(np.array([1.0, 8.0]), np.array([False, False]))
+    assert near < 0.05 < far
+    assert bad.error(np.array([4.0]), np.array([False]))[0] == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize("end", [{"beyond": True}, {"tapering": True}])
+def test_a_slice_hidden_at_an_end_says_little_of_those_between_drawn_ones(end):
+    found = [Overlap(95, 100, 100), Overlap(95, 100, 100), Overlap(0, 100, 100)]
+    between = trust([hidden(4.0)] * 2, found[:2], 0.75).scale
+    assert trust([hidden(4.0)] * 2 + [hidden(4.0, **end)], found, 0.75).scale < 3 * between
+    assert trust([hidden(4.0)] * 3, found, 0.75).scale > 7 * between
+    assert trust([hidden(4.0, **end)], found[2:], 0.75).hidden_error == pytest.approx(1), "where there is no other"
+
+
+def test_of_three_drawn_slices_the_two_at_the_ends_say_something_too():
+    found = [Overlap(90, 100, 100), Overlap(30, 100, 100), Overlap(30, 100, 100)]
+    lone = trust([hidden(4.0), hidden(4.0, beyond=True), hidden(4.0, beyond=True)], found, 0.75)
+    several = trust([hidden(4.0)] * 2 + [hidden(4.0, beyond=True)] * 2, [found[0], *found], 0.75)
+    assert lone.scale > 2.5 * several.scale
+    assert lone.hidden_error < 0.2, "whether anything reaches an inner slice is for that one to say"
+
+
+def test_where_nothing_tells_them_apart_the_network_is_preferred(stack):
+    work = MuscleWork(0, MuscleAnnotation("x"), stack, np.arange(9.0))
+    work.add_network(work.candidates[CARRIED], [])
+    work.trusts = dict.fromkeys([CARRIED, FREE_NETWORK], Trust(0.05, 0.05, 0.75, 0.1))
+    work.choose()
+    assert work.chosen == FREE_NETWORK
+    work.trusts[CARRIED] = Trust(0.04, 0.04, 0.75, 0.1)
+    work.choose()
+    assert work.chosen == CARRIED
+
+
+def test_a_network_s_own_error_is_what_its_chances_come_to():
+    rng = np.random.default_rng(0)
+    logits = rng.normal(-0.5, 4, (4, 90, 90)).astype(np.float32)
+    truths = rng.random((200, *logits.shape)) < 1 / (1 + np.exp(-logits))
+    found = logits > 0
+    dice = 2 * (truths & found).sum() / (truths.sum() + len(truths) * found.sum())
+    assert own_error(logits) == pytest.approx(1 - dice, abs=0.02)
+    assert own_error(np.full((2, 9, 9), -100.0)) == 1, "nothing was found"
+
+
+def test_a_network_that_is_sure_of_itself_is_trusted_more_than_hidden_slices_say():
+    image, mask = tube(slices=9)
+    around = image, np.arange(9.0), (0.5, 0.5), {t: mask[t] for t in (0, 4, 8)}, frozenset(), np.arange(9)
+
+    def told(sureness):
+        work = MuscleWork(0, MuscleAnnotation("x"), build_stack(*around), np.arange(9.0), list(hidden_tasks(*around)))
+        work.score_drafts()
+        work.add_network(
+            work.candidates[CARRIED] * sureness, [np.roll(t.fields[CARRIED], 6, axis=0) for t in work.tasks]
+        )
+        return work.estimate(FREE_NETWORK), work.trusts[FREE_NETWORK].hidden_error
+
+    (sure, error), (doubtful, same_error) = told(20), told(0.05)
+    assert sure > doubtful + 0.02 and error == same_error
+
+
+def test_a_candidate_that_loses_the_muscle_is_not_chosen():
+    image, mask = tube()
+    drawn = {t: mask[t] for t in (0, 6, 12)}
+    whole = build_stack(image, np.arange(13.0), (0.5, 0.5), drawn, frozenset(), np.arange(13))
+    work = MuscleWork(0, MuscleAnnotation("SOL", drawn), whole, np.arange(13.0))
+    work.tasks = list(hidden_tasks(image, np.arange(13.0), (0.5, 0.5), drawn, frozenset(), np.arange(13)))
+    work.score_drafts()
+    work.add_network(np.full_like(whole.images, -60.0), [task.truth for task in work.tasks])
+    work.trusts[NETWORK] = work.sized_trusts[NETWORK] = Trust(0.0, 0.0, 1.0, 0.0)
+    work.choose()
+    assert work.estimate(NETWORK) >= work.estimate(work.chosen) and work.chosen != NETWORK
+
+
+def test_an_estimate_from_three_slices_counts_the_belly_that_only_the_hidden_one_shows():
+    """Of a spindle's three slices the ends tell nothing of the middle one's area; all three together do."""
+    t = np.arange(21)
+    y, x = np.mgrid[:64, :64]
+    mask = np.hypot(y - 32, x - 32) < (6 + 14 * np.sin(np.pi * t / 20))[:, None, None]
+    image = np.random.default_rng(0).normal(mask, 3.0)
+    drawn = {i: mask[i] for i in (0, 10, 20)}
+    whole = build_stack(image, t.astype(float), (0.5, 0.5), drawn, frozenset(), t)
+    work = MuscleWork(0, MuscleAnnotation("SOL", drawn), whole, t.astype(float))
+    work.tasks = list(hidden_tasks(image, t.astype(float), (0.5, 0.5), drawn, frozenset(), t))
+    work.score_drafts()
+    hidden = next(task for task in work.tasks if not task.beyond)
+    for name in whole.drafts:
+        areas = [int((f > 0).sum()) for f in (hidden.fields[name], hidden.resized(hidden.fields[name]), hidden.truth)]
+        assert areas[0] < areas[1] < areas[2]
+        assert work.sized_trusts[name].error(np.ones(1), np.zeros(1, bool)) < work.trusts[name].error(
+            np.ones(1), np.zeros(1, bool)
+        )
+    for task in work.tasks:
+        if task.beyond:
+            assert (task.resized(task.fields[CARRIED]) == task.fields[CARRIED]).all()
