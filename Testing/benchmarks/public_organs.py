@@ -4,10 +4,12 @@ r"""Organs and muscles in one public CT as benchmark cases: what MuscleProp does
     python Testing/benchmarks/public_organs.py TotalSegmentator -o organs
     muscleprop benchmark organs -o found --slices 3,5 \
         --methods interpolation,fill,flow,walker,muscleprop-priors,muscleprop
+    muscleprop benchmark organs -o found-LAYOUT --slices 5 --layout LAYOUT \
+        --methods flow,walker,muscleprop-priors,muscleprop
 
-takes the trunk at 3 mm that TotalSegmentator tests itself with (Apache-2.0), and the labels it found there. The
-scale of the flow, the exponents of the self-estimate and the rules of the choice among candidates were found on these
-organs, the networks never saw them.
+(LAYOUT: random and partial) takes the trunk at 3 mm that TotalSegmentator tests itself with (Apache-2.0), and the
+labels it found there. The scale of the flow, the exponents of the self-estimate, the sizes of the candidates and the
+rules of the choice among them were found on these organs, the networks never saw them.
 """
 
 import argparse

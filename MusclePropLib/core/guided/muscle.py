@@ -129,14 +129,13 @@ class MuscleWork:
         free = self.candidates[FREE_NETWORK] = _mean(logits, self.candidates[draft])
         for task, field_ in zip(self.tasks, hidden, strict=True):
             task.fields[FREE_NETWORK] = _mean(field_, task.fields[draft])
-        share = network_share(self.tasks, [task.fields[FREE_NETWORK] for task in self.tasks])
-        own = shares(share, self.beyond, self.tapering)
-        self.network_areas = joined_areas(self.stack.areas, enclosed(free), own)
+        between = network_share(self.tasks, [task.fields[FREE_NETWORK] for task in self.tasks])
+        share = shares(between, self.beyond, self.tapering)
+        self.network_areas = joined_areas(self.stack.areas, enclosed(free), share)
         self.candidates[NETWORK] = with_areas(free, self.network_areas, self.stack.known)
         for task in self.tasks:
-            free = task.fields[FREE_NETWORK][None]
-            own = shares(share, task.beyond, task.tapering)
-            areas = joined_areas(task.stack.areas[[task.place]], enclosed(free), own)
+            free, share = task.fields[FREE_NETWORK][None], shares(between, task.beyond, task.tapering)
+            areas = joined_areas(task.stack.areas[[task.place]], enclosed(free), share)
             task.fields[NETWORK] = with_areas(free, areas)[0]
         for name in (NETWORK, FREE_NETWORK):
             self.score(name)

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from MusclePropLib.core.guided.hidden import HiddenTask
+from MusclePropLib.core.priors.area import FEWEST
 
 CURVE_GAIN = 0.5
-"""What is left of the curve's squared error, against the network's, once a slice is hidden no more; it is shared among
-all of them, for the more slices are drawn, the more a smooth curve gains from each."""
+"""What is left of the curve's squared error, against the network's, once no slice is hidden any more."""
 
 DOUBT = 0.01
 """Squared error of either (a tenth of the area) to begin with."""
@@ -28,13 +28,16 @@ def network_share(tasks: Sequence[HiddenTask], found: Sequence[np.ndarray]) -> f
 
     `found` are the network's logits (rows, columns) on the hidden slices. Both areas are taken as guesses that err
     independently of each other and in proportion to the area, and weighed by the inverse of their variances. Only
-    slices hidden between two drawn ones count; without any, both have the same share.
+    slices hidden between two drawn ones count; without any, both have the same share. From FEWEST drawn slices on a
+    smooth curve joins them and has it all: fine-tuned, the network overshoots, which adds up to a volume.
     """
+    if len(tasks) >= FEWEST:
+        return 0.0
     between = [(t, logits) for t, logits in zip(tasks, found, strict=True) if not (t.beyond or t.tapering)]
     curve, network = DOUBT, DOUBT
     for task, logits in between:
         drawn = max(np.count_nonzero(task.truth > 0), 1)
-        curve += CURVE_GAIN / len(between) * _squared(task.stack.areas[task.place] / drawn)
+        curve += CURVE_GAIN * _squared(task.stack.areas[task.place] / drawn)
         network += _squared(np.count_nonzero(logits > 0) / drawn)
     return curve / (curve + network)
 
