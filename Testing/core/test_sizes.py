@@ -20,6 +20,17 @@ def hidden_area(expected, drawn, **end):
     return SimpleNamespace(stack=stack, place=0, truth=truth, **({"beyond": False, "tapering": False} | end))
 
 
+def work_on(drawn, absent=()):
+    """A tube of 17 slices, some of them drawn and scored."""
+    image, mask = tube(slices=17)
+    masks, absent = {t: mask[t] for t in drawn}, frozenset(absent)
+    around = image, np.arange(17.0), (0.5, 0.5), masks, absent, np.arange(17)
+    annotation = MuscleAnnotation("x", masks, absent)
+    work = MuscleWork(0, annotation, build_stack(*around), np.arange(17.0), list(hidden_tasks(*around)))
+    work.score_drafts()
+    return work
+
+
 def test_areas_are_those_of_whoever_told_the_hidden_ones():
     def share(expected, found, slices=1, **end):
         return network_share([hidden_area(expected, 100, **end)] * slices, [hidden_area(0, found).truth] * slices)
@@ -33,12 +44,7 @@ def test_areas_are_those_of_whoever_told_the_hidden_ones():
 
 
 def test_a_network_that_grows_everywhere_is_brought_back_to_the_expected_areas():
-    image, mask = tube(slices=17)
-    drawn = {t: mask[t] for t in (0, 4, 8, 12, 16)}
-    around = image, np.arange(17.0), (0.5, 0.5), drawn, frozenset(), np.arange(17)
-    work = MuscleWork(0, MuscleAnnotation("x", drawn), build_stack(*around), np.arange(17.0))
-    work.tasks = list(hidden_tasks(*around))
-    work.score_drafts()
+    work = work_on([0, 4, 8, 12, 16])
     work.add_network(work.candidates[CARRIED] + 3.0, [task.fields[CARRIED] + 3.0 for task in work.tasks])
     unknown = ~np.isin(np.arange(17), list(work.stack.known))
     sizes = {name: enclosed(work.candidates[name])[unknown] for name in (CARRIED, NETWORK, FREE_NETWORK)}
@@ -52,12 +58,7 @@ def test_a_network_that_grows_everywhere_is_brought_back_to_the_expected_areas()
 
 
 def test_beyond_the_drawn_slices_the_network_has_its_say_however_many_there_are():
-    image, mask = tube(slices=17)
-    drawn = {t: mask[t] for t in (4, 6, 8, 10, 12)}
-    around = image, np.arange(17.0), (0.5, 0.5), drawn, frozenset(), np.arange(17)
-    work = MuscleWork(0, MuscleAnnotation("x", drawn), build_stack(*around), np.arange(17.0))
-    work.tasks = list(hidden_tasks(*around))
-    work.score_drafts()
+    work = work_on([4, 6, 8, 10, 12])
     work.add_network(work.candidates[CARRIED] + 3.0, [task.fields[CARRIED] + 3.0 for task in work.tasks])
     beyond = [0, 1, 2, 3, 13, 14, 15, 16]
     found, curve = enclosed(work.candidates[FREE_NETWORK])[beyond], work.stack.areas[beyond]
@@ -66,14 +67,9 @@ def test_beyond_the_drawn_slices_the_network_has_its_say_however_many_there_are(
 
 
 def test_where_a_muscle_tapers_off_its_area_is_the_curve_s():
-    image, mask = tube(slices=17)
-    drawn, absent = {t: mask[t] for t in (2, 6, 10)}, frozenset({0, 14, 15, 16})
-    whole = build_stack(image, np.arange(17.0), (0.5, 0.5), drawn, absent, np.arange(17))
-    work = MuscleWork(0, MuscleAnnotation("x", drawn, absent), whole, np.arange(17.0))
+    work = work_on([2, 6, 10], absent=[0, 14, 15, 16])
+    whole = work.stack
     assert set(np.flatnonzero(work.tapering & (work.reach > 0))) == {1, 11, 12, 13}
-    around = image, np.arange(17.0), (0.5, 0.5), drawn, absent, np.arange(17)
-    work.tasks = list(hidden_tasks(*around))
-    work.score_drafts()
     inner = next(task for task in work.tasks if not task.tapering)
     inner.stack.areas = inner.stack.areas / 3  # as if the curve had erred on the slice that was hidden
     work.add_network(work.candidates[CARRIED] + 2.0, [task.truth for task in work.tasks])
