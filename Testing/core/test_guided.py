@@ -40,14 +40,6 @@ from Testing.core.tubes import tube
 CPU = torch.device("cpu")
 
 
-@pytest.fixture(scope="module")
-def stack():
-    image, mask = tube(slices=9)
-    return build_stack(
-        image, np.arange(9.0), (0.5, 0.5), {0: mask[0], 4: mask[4], 8: mask[8]}, frozenset(), np.arange(9)
-    )
-
-
 def network():
     with torch.random.fork_rng():
         torch.manual_seed(0)

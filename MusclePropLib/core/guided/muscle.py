@@ -137,9 +137,10 @@ class MuscleWork:
             free, share = task.fields[FREE_NETWORK][None], shares(between, task.beyond, task.tapering)
             areas = joined_areas(task.stack.areas[[task.place]], enclosed(free), share)
             task.fields[NETWORK] = with_areas(free, areas)[0]
+        own = own_error(logits[self._unknown])
         for name in (NETWORK, FREE_NETWORK):
             self.score(name)
-            self._heed(name, own_error(logits[self._unknown]))
+            self._heed(name, own)
 
     def score(self, name: str) -> None:
         """Fit the candidate's trust to the hidden slices, if there are any.
@@ -165,17 +166,18 @@ class MuscleWork:
         for trusts in (self.trusts, self.sized_trusts):
             error = 1 - self._expected(name, trusts)
             if name in trusts and error > 0:
-                trusts[name] = trusts[name].times(joined_error(error, own) / error)
+                trusts[name] = trusts[name].times(joined_error(error, own, not self._tapers) / error)
 
     def choose(self, insist_on_network: bool = False) -> None:
         """Choose the candidate with the best estimate; where the hidden slices tell nothing, the network or the flow.
 
         They tell nothing when there are none, or when they lie so far apart that nothing reaches from one to another,
-        the curve through their areas the least.
+        the curve through their areas the least; nor when each was hidden beyond the others or towards where the muscle
+        is absent, though the curve then knows where it ends.
         A muscle that grey levels alone tell from its surroundings is then left to the random walk, held back by the
         flow where the walk leaves the muscle's room.
         """
-        telling = any(trust.hidden_error < HOPELESS for trust in self.trusts.values())
+        telling = any(trust.hidden_error < HOPELESS for trust in self.trusts.values()) and not self._tapers
         if insist_on_network and NETWORK in self.candidates:
             self.chosen = NETWORK
         elif telling:
@@ -184,7 +186,8 @@ class MuscleWork:
         elif WALKED in self.candidates and self.plain():
             self.chosen = WALKED if self.fills(WALKED) else BOTH
         else:
-            self.chosen = FREE_NETWORK if FREE_NETWORK in self.candidates and self.fills(FREE_NETWORK) else CARRIED
+            network = NETWORK if self._tapers else FREE_NETWORK
+            self.chosen = network if network in self.candidates and self.fills(network) else CARRIED
 
     def errors(self, name: str) -> np.ndarray:
         """Expected 1 - Dice (n,) of a candidate on each place: zero where known."""
@@ -214,6 +217,11 @@ class MuscleWork:
         errors = np.where(shown, self._errors(trusts[name]), 1.0)
         areas = (self.areas(name) + 1.0) * np.where(shown, 1.0, 0.5)
         return expected_dice(errors[unknown], areas[unknown]) if unknown.any() else 1.0
+
+    @property
+    def _tapers(self) -> bool:
+        """Whether slices were hidden towards where the muscle is absent, and none between two drawn ones."""
+        return any(t.tapering for t in self.tasks) and all(t.tapering or t.beyond for t in self.tasks)
 
     @property
     def _unknown(self) -> np.ndarray:
