@@ -46,9 +46,9 @@ class Trust:
         scale = np.where(beyond, self.scale_beyond, self.scale)
         return np.clip(scale * np.asarray(reach, float) ** self.exponent, LEAST_ERROR, 1.0)
 
-    def times(self, factor: float) -> Trust:
-        """The same of errors `factor` times as large on slices that were never drawn."""
-        return replace(self, scale=self.scale * factor, scale_beyond=self.scale_beyond * factor)
+    def times(self, within: float, beyond: float) -> Trust:
+        """The same of errors so many times as large on slices that were never drawn, `beyond` the known ones or not."""
+        return replace(self, scale=self.scale * within, scale_beyond=self.scale_beyond * beyond)
 
 
 @dataclass(frozen=True)

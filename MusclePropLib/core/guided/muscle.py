@@ -33,6 +33,10 @@ CORRECTION_SHARE = 0.75
 CREDIT = 0.95
 """Of a network's error, as long as it keeps its own size, when candidates are compared (measured on organs in CT)."""
 
+SEEING, BEYOND_CREDIT = (WALKED, NETWORK, FREE_NETWORK), 0.8
+"""Candidates that find the muscle in the image, and what is taken of their error beyond the drawn slices when they are
+compared with those that only carry it on: the slices hidden there are few (organs in CT, ultrasound and calves)."""
+
 LEAST_TRUST = 0.3
 """Beyond the known slices a muscle ends where its expected Dice falls below this."""
 
@@ -106,10 +110,14 @@ class MuscleWork:
             self.score(name)
 
     def fills(self, name: str) -> bool:
-        """Whether a candidate takes about the room that the drawn areas lead to expect, or one drawn area at most."""
+        """Whether a candidate takes about the room that the drawn areas lead to expect.
+
+        With nothing to expect, one drawn area on each slice at most, and a walk not much less than the flow in all.
+        """
         found, inside = self.areas(name), np.isfinite(self.stack.areas) & self.stack.possible
         if not inside.any():
-            return bool(found.max() < LARGEST_FACTOR * found[list(self.stack.known)].max())
+            lost = name == WALKED and found.sum() * LARGEST_FACTOR < self.areas(CARRIED).sum()
+            return not lost and bool(found.max() < LARGEST_FACTOR * found[list(self.stack.known)].max())
         expected = self.stack.areas[inside].sum()
         return not expected or bool(expected / LARGEST_FACTOR < found[inside].sum() < expected * LARGEST_FACTOR)
 
@@ -166,7 +174,8 @@ class MuscleWork:
         for trusts in (self.trusts, self.sized_trusts):
             error = 1 - self._expected(name, trusts)
             if name in trusts and error > 0:
-                trusts[name] = trusts[name].times(joined_error(error, own, not self._tapers) / error)
+                factor = joined_error(error, own, not self._tapers) / error
+                trusts[name] = trusts[name].times(factor, factor)
 
     def choose(self, insist_on_network: bool = False) -> None:
         """Choose the candidate with the best estimate; where the hidden slices tell nothing, the network or the flow.
@@ -174,8 +183,8 @@ class MuscleWork:
         They tell nothing when there are none, or when they lie so far apart that nothing reaches from one to another,
         the curve through their areas the least; nor when each was hidden beyond the others or towards where the muscle
         is absent, though the curve then knows where it ends.
-        A muscle that grey levels alone tell from its surroundings is then left to the random walk, held back by the
-        flow where the walk leaves the muscle's room.
+        A muscle that grey levels alone tell from its surroundings is then left to the random walk, unless this loses it
+        or leaves its room.
         """
         telling = any(trust.hidden_error < HOPELESS for trust in self.trusts.values()) and not self._tapers
         if insist_on_network and NETWORK in self.candidates:
@@ -183,8 +192,8 @@ class MuscleWork:
         elif telling:
             fitting = [name for name in self.trusts if self.fills(name)] or [CARRIED]
             self.chosen = self._best_of(fitting)
-        elif WALKED in self.candidates and self.plain():
-            self.chosen = WALKED if self.fills(WALKED) else BOTH
+        elif WALKED in self.candidates and self.plain() and self.fills(WALKED):
+            self.chosen = WALKED
         else:
             network = NETWORK if self._tapers else FREE_NETWORK
             self.chosen = network if network in self.candidates and self.fills(network) else CARRIED
@@ -204,7 +213,9 @@ class MuscleWork:
         return self._expected(name, self.sized_trusts)
 
     def _best_of(self, names: Sequence[str]) -> str:
-        errors = {name: 1 - self._expected(name, self.trusts) for name in names}
+        credits = {name: BEYOND_CREDIT if name in SEEING else 1.0 for name in names}
+        trusts = {name: self.trusts[name].times(1.0, beyond) for name, beyond in credits.items()}
+        errors = {name: 1 - self._expected(name, trusts) for name in names}
         if FREE_NETWORK in errors:
             errors[FREE_NETWORK] *= CREDIT
         return best(errors)
