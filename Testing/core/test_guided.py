@@ -30,7 +30,6 @@ from MusclePropLib.core.guided.inputs import (
 from MusclePropLib.core.guided.lessons import Lessons, simulated_clip
 from MusclePropLib.core.guided.muscle import MuscleWork
 from MusclePropLib.core.guided.pretrain import Recipe, _begin_with, pretrain
-from MusclePropLib.core.guided.subjects import Subjects
 from MusclePropLib.core.network import Network, NetworkConfig
 from MusclePropLib.core.priors.frame import frame_around
 from MusclePropLib.core.priors.stack import CARRIED, build_stack
@@ -194,7 +193,7 @@ def test_copies_start_at_the_drawn_slice_and_move_away():
 def test_lessons_repeat_for_a_seed():
     one, two = (next(iter(Lessons(3))) for _ in range(2))
     assert all(torch.equal(a, b) for a, b in zip(one, two, strict=True))
-    clip = next(c for c in (simulated_clip(np.random.default_rng(s), Subjects()) for s in range(20)) if c is not None)
+    clip = next(c for c in map(simulated_clip, [np.random.default_rng(s) for s in range(20)]) if c is not None)
     assert np.isfinite(clip.inputs).all() and clip.counts.any()
 
 

@@ -12,7 +12,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from MusclePropLib.core.guided.augment import augmented
 from MusclePropLib.core.guided.inputs import CLIP_SLICES, Clip, make_clip, thinned
-from MusclePropLib.core.guided.subjects import Subjects
+from MusclePropLib.core.guided.subjects import random_structure
 from MusclePropLib.core.phantom.structures import Structure
 from MusclePropLib.core.priors import flow
 from MusclePropLib.core.priors.distance import bracket, signed_distance
@@ -23,18 +23,12 @@ FAIR_DRAFT, POOR_SHARE = 0.7, 0.2
 
 HABIT_SHARE, EDGE_SHARE = 0.5, 0.25
 
-HELD = 32
-"""So many of the last lessons are kept to be given once more: simulating takes longer than learning."""
-
 DRAFTS = (CARRIED, MEAN, INTERPOLATED)
 DRAFT_SHARES = (0.5, 0.3, 0.2)
 
 
 class Lessons(IterableDataset):
-    """Clips without end, as the tensors of a `Clip`: the same for the same seed and number of workers.
-
-    Each new one is followed by one of the last HELD, mirrored, turned and tinted otherwise.
-    """
+    """Clips without end, as the tensors of a `Clip`: the same for the same seed and number of workers."""
 
     def __init__(self, seed: int) -> None:
         super().__init__()
@@ -43,20 +37,15 @@ class Lessons(IterableDataset):
     def __iter__(self) -> Iterator[tuple[torch.Tensor, ...]]:
         worker = get_worker_info()
         rng = np.random.default_rng([self.seed, worker.id if worker else 0])
-        subjects, held = Subjects(), []
         while True:
-            clip = simulated_clip(rng, subjects)
-            if clip is None or (_draft_dice(clip) <= FAIR_DRAFT and rng.random() > POOR_SHARE):
-                continue
-            held = [*held[1 - HELD :], clip]
-            for lesson in (clip, held[int(rng.integers(len(held)))]):
-                arrays = vars(augmented(rng, lesson)).values()
-                yield tuple(torch.from_numpy(np.ascontiguousarray(a)) for a in arrays)
+            clip = simulated_clip(rng)
+            if clip is not None and (_draft_dice(clip) > FAIR_DRAFT or rng.random() < POOR_SHARE):
+                yield tuple(torch.from_numpy(np.ascontiguousarray(a)) for a in vars(clip).values())
 
 
-def simulated_clip(rng: np.random.Generator, subjects: Subjects) -> Clip | None:
+def simulated_clip(rng: np.random.Generator) -> Clip | None:
     """One lesson, or None where the random annotation pattern left nothing to learn."""
-    structure = _drawn_by_habit(rng, _cut_off(rng, subjects.structure(rng)))
+    structure = _drawn_by_habit(rng, _cut_off(rng, random_structure(rng)))
     count = len(structure.mask)
     drawn, absent = _annotation_pattern(rng, structure)
     if drawn is None:
@@ -71,7 +60,7 @@ def simulated_clip(rng: np.random.Generator, subjects: Subjects) -> Clip | None:
     clip.target = np.stack([stack.frame.sample(structure.mask[p], p) for p in places])
     unknown = np.array([p not in stack.known for p in places], np.float32)
     clip.counts = np.broadcast_to(unknown[:, None, None], clip.target.shape)
-    return clip
+    return augmented(rng, clip)
 
 
 def _drawn_by_habit(rng: np.random.Generator, structure: Structure) -> Structure:

@@ -1,6 +1,8 @@
-"""What pretraining learns from: random structures, and muscles of simulated calves."""
+"""What pretraining learns from: random structures, and muscles of a few simulated calves."""
 
 from __future__ import annotations
+
+from functools import lru_cache
 
 import numpy as np
 
@@ -10,35 +12,25 @@ from MusclePropLib.core.phantom.structures import Structure, simulate_structure
 LENGTHS = (16, 24, 40)
 """Slices of a lesson's volume: gaps from one to some forty slices."""
 
-CALF_SHARE, FIRST_CALF, CALVES = 0.4, 1000, 500
-"""Share of lessons from calves; the seed of the first, and how many there may be: no benchmark uses these."""
-
-HELD, USES = 4, 40
-"""Calves at hand at a time, for one takes seconds to simulate; lessons from calves until one gives way to a new one."""
+CALF_SHARE, CALVES, FIRST_CALF = 0.4, 6, 1000
+"""Share of lessons from calves; how many are simulated, and the seed of the first: no benchmark uses these."""
 
 MARGIN = 0.6
 """Surroundings kept on each side of a muscle, as a share of its extent."""
 
 
-class Subjects:
-    """An endless supply of structures with their images: any shape and texture, or a muscle over a part of a calf."""
+def random_structure(rng: np.random.Generator) -> Structure:
+    """A structure with its image: any shape and texture, or a muscle over a part of a calf."""
+    count = int(rng.choice(LENGTHS))
+    if rng.random() > CALF_SHARE:
+        return simulate_structure(rng, count)
+    calf = _calf(FIRST_CALF + int(rng.integers(CALVES)))
+    return _part_of(calf, rng, 1 + int(rng.integers(len(calf.names))), count)
 
-    def __init__(self) -> None:
-        self._calves: list[Calf] = []
 
-    def structure(self, rng: np.random.Generator) -> Structure:
-        """The next one; the same for the same state of `rng` and the same calves at hand."""
-        count = int(rng.choice(LENGTHS))
-        if rng.random() > CALF_SHARE:
-            return simulate_structure(rng, count)
-        calf = self._calf(rng)
-        return _part_of(calf, rng, 1 + int(rng.integers(len(calf.names))), count)
-
-    def _calf(self, rng: np.random.Generator) -> Calf:
-        if len(self._calves) < HELD or rng.random() < 1 / USES:
-            newcomer = simulate_calf(FIRST_CALF + int(rng.integers(CALVES)))
-            self._calves = [*self._calves[1 - HELD :], newcomer]
-        return self._calves[int(rng.integers(len(self._calves)))]
+@lru_cache(maxsize=CALVES)
+def _calf(seed: int) -> Calf:
+    return simulate_calf(seed)
 
 
 def _part_of(calf: Calf, rng: np.random.Generator, label: int, count: int) -> Structure:
