@@ -2,7 +2,7 @@ r"""Organs and muscles in one public CT as benchmark cases: what MuscleProp does
 
     git clone https://github.com/wasserth/TotalSegmentator
     python Testing/benchmarks/public_organs.py TotalSegmentator -o organs
-    muscleprop benchmark organs -o found --slices 3,5 \
+    muscleprop benchmark organs -o found --slices 1,3,5 \
         --methods interpolation,fill,flow,walker,muscleprop-priors,muscleprop
     muscleprop benchmark organs -o found-LAYOUT --slices 5 --layout LAYOUT \
         --methods flow,walker,muscleprop-priors,muscleprop
