@@ -9,7 +9,7 @@ from MusclePropLib.core.annotations import MuscleAnnotation
 from MusclePropLib.core.guided.choice import Overlap, Trust, own_error, trust
 from MusclePropLib.core.guided.hidden import hidden_tasks
 from MusclePropLib.core.guided.muscle import FREE_NETWORK, NETWORK, MuscleWork
-from MusclePropLib.core.priors.stack import CARRIED, build_stack
+from MusclePropLib.core.priors.stack import CARRIED, WALKED, build_stack
 from Testing.core.tubes import tube
 
 
@@ -97,6 +97,35 @@ def test_where_every_hidden_slice_lies_towards_the_muscle_s_end_the_network_is_c
         return 1 - work.estimate(NETWORK)
 
     assert error(0.05) > 5 * error(20), "which counts more than the hidden slices, the same for both"
+
+
+def test_from_one_slice_a_walk_that_loses_the_muscle_a_little_way_off_is_not_chosen():
+    image, mask = tube()
+    drawn = {6: mask[6]}
+    whole = build_stack(image, np.arange(13.0), (0.5, 0.5), drawn, frozenset(), np.arange(13))
+    work = MuscleWork(0, MuscleAnnotation("SOL", drawn), whole, np.arange(13.0))
+    work.score_drafts()
+    work.add_walk()
+    work.choose()
+    assert work.chosen == WALKED, "grey levels alone tell the muscle"
+    work.candidates[WALKED][[*range(5), *range(8, 13)]] = -60.0
+    work.choose()
+    assert work.chosen == CARRIED
+
+
+def test_beyond_the_drawn_slices_what_sees_the_image_wins_a_tie():
+    image, mask = tube(slices=17)
+    around = image, np.arange(17.0), (0.5, 0.5), {t: mask[t] for t in (4, 8, 12)}, frozenset(), np.arange(17)
+    work = MuscleWork(0, MuscleAnnotation("GM"), build_stack(*around), np.arange(17.0), list(hidden_tasks(*around)))
+    work.score_drafts()
+    work.candidates[NETWORK] = work.candidates[CARRIED].copy()
+    within, beyond = Trust(0.02, 0.02, 0.75, 0.1), Trust(0.02, 0.022, 0.75, 0.1)
+    work.trusts = {CARRIED: within, NETWORK: beyond}
+    work.choose()
+    assert work.chosen == NETWORK
+    work.trusts[NETWORK] = Trust(0.02, 0.03, 0.75, 0.1)
+    work.choose()
+    assert work.chosen == CARRIED, "unless the hidden slices are clear about it"
 
 
 def test_a_candidate_that_loses_the_muscle_is_not_chosen():
