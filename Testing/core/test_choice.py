@@ -9,6 +9,7 @@ from MusclePropLib.core.annotations import MuscleAnnotation
 from MusclePropLib.core.guided.choice import Overlap, Trust, own_error, trust
 from MusclePropLib.core.guided.hidden import hidden_tasks
 from MusclePropLib.core.guided.muscle import FREE_NETWORK, NETWORK, MuscleWork
+from MusclePropLib.core.priors.frame import SIZE
 from MusclePropLib.core.priors.stack import CARRIED, WALKED, build_stack
 from Testing.core.tubes import tube
 
@@ -73,7 +74,7 @@ def test_a_network_that_is_sure_of_itself_is_trusted_more_than_hidden_slices_say
         work = MuscleWork(0, MuscleAnnotation("x"), build_stack(*around), np.arange(9.0), list(hidden_tasks(*around)))
         work.score_drafts()
         work.add_network(
-            work.candidates[CARRIED] * sureness, [np.roll(t.fields[CARRIED], 6, axis=0) for t in work.tasks]
+            work.candidates[CARRIED] * sureness, [np.roll(t.fields[CARRIED], SIZE // 12, axis=0) for t in work.tasks]
         )
         return work.estimate(FREE_NETWORK), work.trusts[FREE_NETWORK].hidden_error
 

@@ -231,12 +231,12 @@ def test_weights_of_another_kind_are_refused(tmp_path):
 
 
 def test_neighbours_that_claim_the_same_room_both_keep_their_area():
-    frame = frame_around({0: np.ones((60, 60), bool)}, np.arange(1), np.zeros(1), (1, 1))
+    frame = frame_around({0: np.ones((120, 120), bool)}, np.arange(1), np.zeros(1), (1, 1))
     y, x = np.mgrid[:96, :96]
     fields = [(14 - np.hypot(y - 48, x - column)).astype(np.float32) for column in (40, 56)]
     placed = [Placed(frame, 0.5 * f[None], np.ones(1, bool)) for f in fields]
     areas = [np.array([float((f > 0).sum())]) for f in fields]
-    annotations = Annotations((1, 60, 60), [MuscleAnnotation("GM"), MuscleAnnotation("GL")])
+    annotations = Annotations((1, 120, 120), [MuscleAnnotation("GM"), MuscleAnnotation("GL")])
     plain = assemble(placed, annotations, np.zeros(1))
     fair = assemble(contested(placed, areas, [np.ones(1)] * 2, annotations), annotations, np.zeros(1))
     wanted = areas[0][0] * np.prod(frame.step)
@@ -248,7 +248,7 @@ def test_neighbours_that_claim_the_same_room_both_keep_their_area():
 def test_where_two_meet_the_one_drawn_nearby_has_its_way():
     frame = frame_around({0: np.pad(np.ones((20, 40), bool), ((20, 20), (10, 10)))}, np.arange(1), np.zeros(1), (1, 1))
     rows = np.arange(96)[:, None] * np.ones((1, 96))
-    claims = [(60 - rows) / 2, (rows - 40) / 2]  # both want the rows from 40 to 60
+    claims = [(50 - rows) / 2, (rows - 30) / 2]  # both want the rows from 30 to 50
     placed = [Placed(frame, np.clip(c, -6, 6)[None].astype(np.float32), np.ones(1, bool)) for c in claims]
     annotations = Annotations((1, 60, 60), [MuscleAnnotation("GM"), MuscleAnnotation("GL")])
 

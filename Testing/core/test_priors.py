@@ -12,7 +12,7 @@ from MusclePropLib.core.priors import flow
 from MusclePropLib.core.priors.appearance import likelihood_ratio
 from MusclePropLib.core.priors.distance import interpolate, signed_distance
 from MusclePropLib.core.priors.frame import FAR, SIZE, frame_around
-from MusclePropLib.core.priors.stack import CARRIED, INTERPOLATED, build_stack
+from MusclePropLib.core.priors.stack import build_stack
 from MusclePropLib.core.progress import Progress
 from Testing.core.tubes import annotate, dice, tube, volume_of
 
@@ -105,13 +105,19 @@ def test_carrying_back_and_forth_returns():
 @pytest.mark.parametrize(("grain_moves", "finest"), [(True, flow.FINE), (False, flow.COARSE)])
 def test_the_flow_that_carries_the_drawn_shapes_better_is_used(grain_moves, finest):
     images, depths = grainy(grain_moves)
-    assert flow.better_flows(images, {t: depths[t] for t in (0, 6, 12)})[0] == finest
+    assert flow.better_flows(images, {t: depths[t] for t in (0, 4, 8, 12)})[0] == finest
     assert flow.better_flows(images, {0: depths[0]})[0] == flow.FINE
+
+
+def test_flows_that_both_lose_the_drawn_shapes_tell_nothing_of_each_other():
+    images, depths = grainy(moves=False)
+    assert flow.better_flows(images, {t: depths[t] for t in (0, 4, 8, 12)})[0] == flow.COARSE
+    assert flow.better_flows(images, {t: depths[t] for t in (0, 6, 12)})[0] == flow.FINE
 
 
 def test_hidden_slices_are_judged_by_the_flow_that_is_used():
     images, depths = grainy(moves=False)
-    annotations = annotate({"GM": depths > 0}, (0, 6))
+    annotations = annotate({"GM": depths > 0}, (0, 3))
     run = Run(volume_of(images), annotations, Settings(), Progress(60, None, None), WarmState())
     run.draft()
     run.judge()
@@ -131,11 +137,24 @@ def test_drafts_honour_drawn_and_absent_slices():
         assert not found[12:].any()
 
 
-def test_beyond_the_last_drawn_slice_only_the_image_moves_the_mask():
-    image, mask = tube(slices=12, drift=(1.5, 0.0))
-    stack = build_stack(image, np.arange(12.0), (0.5, 0.5), {0: mask[0], 4: mask[4]}, frozenset(), np.arange(12))
-    score = {name: dice(pasted(stack.frame, d, mask.shape)[10], mask[10]) for name, d in stack.drafts.items()}
-    assert score[CARRIED] > score[INTERPOLATED]
+@pytest.mark.parametrize("drawn", [(0, 4), (18, 22)])
+def test_beyond_the_drawn_slices_the_window_and_the_drafts_follow_the_tissue(drawn):
+    image, mask = tube(slices=23, rows=120, columns=120, centre=(25.0, 40.0), drift=(3.0, 0.5))
+    stack = build_stack(image, np.arange(23.0), (0.5, 0.5), {t: mask[t] for t in drawn}, frozenset(), np.arange(23))
+    for end in (0, 22):
+        seen = [np.flatnonzero(mask[end].any(axis=1 - axis)).mean() for axis in (0, 1)]
+        assert stack.frame.centres[end] == pytest.approx(seen, abs=3)
+        for draft in stack.drafts.values():
+            assert dice(pasted(stack.frame, draft, mask.shape)[end], mask[end]) > 0.7, "its growth, none can tell"
+
+
+def test_a_speck_too_small_for_the_window_is_followed_nowhere():
+    image = np.random.default_rng(0).standard_normal((8, 300, 300)).astype(np.float32)
+    speck = np.zeros((300, 300), bool)
+    speck[150, 150] = True
+    drawn = {0: disc(300, 300, 150, 150, 140), 4: speck}
+    stack = build_stack(image, np.arange(8.0), (0.5, 0.5), drawn, frozenset(), np.arange(8))
+    assert stack.frame.centres[5:] == pytest.approx(np.full((3, 2), 150), abs=0.6)
 
 
 def test_grey_levels_tell_inside_from_outside():

@@ -26,7 +26,8 @@ OWN_WEIGHT = 0.3
 the drawn ones that they show it a poorer draft than it will correct (measured on organs in CT)."""
 
 LONE_OWN_WEIGHT = 0.7
-"""The same, where it is more as well, if no slice was hidden between two drawn ones (measured on simulated calves)."""
+"""The same, where it is more as well, if every hidden slice lay beyond the others or next to one where the muscle is
+absent, and some did the latter (measured on simulated calves)."""
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,9 @@ FINE, COARSE = 0, 2
 The fine one carries much farther on most volumes, the coarse one on sweeps over bone.
 """
 
+ARRIVED = 0.5
+"""Mean Dice of carried shapes with the drawn ones, up to which it is chance that one flow carries better."""
+
 Flows = tuple[np.ndarray, np.ndarray]
 
 
@@ -42,14 +45,16 @@ def better_flows(images: np.ndarray, fields: Mapping[int, np.ndarray]) -> tuple[
     """The finest scale whose flow carries known fields better onto each other, and that flow.
 
     `fields` maps places to fields (rows, columns), positive inside. Each is carried to the known places next to it; the
-    coarse flow has to be better there by more than the standard error of the mean difference in Dice.
+    coarse flow has to get there at all, and be better by more than the standard error of the mean difference in Dice.
     """
     fine = neighbour_flows(images, FINE)
     if len(fields) < 2:
         return FINE, fine
     coarse = neighbour_flows(images, COARSE)
-    gains = _carried_dice(fields, coarse) - _carried_dice(fields, fine)
-    return (COARSE, coarse) if gains.mean() > gains.std() / np.sqrt(len(gains)) else (FINE, fine)
+    by_coarse, by_fine = _carried_dice(fields, coarse), _carried_dice(fields, fine)
+    gains = by_coarse - by_fine
+    better = by_coarse.mean() > ARRIVED and gains.mean() > gains.std() / np.sqrt(len(gains))
+    return (COARSE, coarse) if better else (FINE, fine)
 
 
 def carried_coordinates(start: int, stop: int, flows: Flows) -> np.ndarray:

@@ -11,10 +11,11 @@ import numpy as np
 SIZE = 96
 """Rows and columns of a crop; flow at this size was better than on whole frames on most real volumes."""
 
-FACTOR = 1.9
-"""Side of the window over the largest extent of the drawn masks: room for what happens between the slices."""
+FACTOR = 1.5
+"""Side of the window over the largest extent of the drawn masks: room for what happens between the slices, and no more,
+for what is seen around the muscle is taken from the resolution of its borders."""
 
-FAR = -40.0
+FAR = -50.0
 """Signed distance, in crop pixels, given to whatever lies outside the window or on a slice without the muscle."""
 
 cv2.setNumThreads(2)

@@ -11,6 +11,7 @@ import numpy as np
 from MusclePropLib.core.priors import appearance, flow
 from MusclePropLib.core.priors.area import expected_areas, with_areas
 from MusclePropLib.core.priors.distance import bracket, interpolate, signed_distance, weight_between
+from MusclePropLib.core.priors.drift import following
 from MusclePropLib.core.priors.frame import FAR, CropFrame, frame_around
 
 CARRIED, INTERPOLATED, MEAN, WALKED, BOTH = "carried", "interpolated", "mean", "walked", "walked and carried"
@@ -92,7 +93,7 @@ def build_stack(
     `drawn` and `absent` as annotated, of which those outside `slices` only help to place the window. `slices` must hold
     at least one drawn slice. `finest` is the scale of the flow, by default the one that suits the drawn slices better.
     """
-    frame = frame_around(drawn, slices, positions, spacing)
+    frame = following(frame_around(drawn, slices, positions, spacing), array, drawn)
     images = np.stack([frame.sample(array[t], i) for i, t in enumerate(slices)])
     inside = np.stack([frame.inside(i, array.shape[1:]) for i in range(len(slices))])
     mean, spread = images[inside].mean(), images[inside].std()
