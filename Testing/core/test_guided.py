@@ -248,7 +248,7 @@ def test_neighbours_that_claim_the_same_room_both_keep_their_area():
 def test_where_two_meet_the_one_drawn_nearby_has_its_way():
     frame = frame_around({0: np.pad(np.ones((20, 40), bool), ((20, 20), (10, 10)))}, np.arange(1), np.zeros(1), (1, 1))
     rows = np.arange(96)[:, None] * np.ones((1, 96))
-    claims = [(50 - rows) / 2, (rows - 30) / 2]  # both want the rows from 30 to 50
+    claims = [(60 - rows) / 2, (rows - 36) / 2]  # both want the rows from 36 to 60
     placed = [Placed(frame, np.clip(c, -6, 6)[None].astype(np.float32), np.ones(1, bool)) for c in claims]
     annotations = Annotations((1, 60, 60), [MuscleAnnotation("GM"), MuscleAnnotation("GL")])
 
