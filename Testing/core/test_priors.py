@@ -148,6 +148,7 @@ def test_beyond_the_drawn_slices_the_window_and_the_drafts_follow_the_tissue(dra
             assert dice(pasted(stack.frame, draft, mask.shape)[end], mask[end]) > 0.7, "its growth, none can tell"
 
 
+@pytest.mark.filterwarnings("error")
 def test_a_speck_too_small_for_the_window_is_followed_nowhere():
     image = np.random.default_rng(0).standard_normal((8, 300, 300)).astype(np.float32)
     speck = np.zeros((300, 300), bool)
