@@ -105,14 +105,21 @@ def test_carrying_back_and_forth_returns():
 @pytest.mark.parametrize(("grain_moves", "finest"), [(True, flow.FINE), (False, flow.COARSE)])
 def test_the_flow_that_carries_the_drawn_shapes_better_is_used(grain_moves, finest):
     images, depths = grainy(grain_moves)
-    assert flow.better_flows(images, {t: depths[t] for t in (0, 4, 8, 12)})[0] == finest
-    assert flow.better_flows(images, {0: depths[0]})[0] == flow.FINE
+    assert flow.suited_scale([(images, {t: depths[t] for t in (0, 4, 8, 12)})]) == finest
+    assert flow.suited_scale([(images, {0: depths[0]})]) == flow.FINE
 
 
 def test_flows_that_both_lose_the_drawn_shapes_tell_nothing_of_each_other():
     images, depths = grainy(moves=False)
-    assert flow.better_flows(images, {t: depths[t] for t in (0, 4, 8, 12)})[0] == flow.COARSE
-    assert flow.better_flows(images, {t: depths[t] for t in (0, 6, 12)})[0] == flow.FINE
+    assert flow.suited_scale([(images, {t: depths[t] for t in (0, 4, 8, 12)})]) == flow.COARSE
+    assert flow.suited_scale([(images, {t: depths[t] for t in (0, 6, 12)})]) == flow.FINE
+
+
+def test_all_muscles_of_a_volume_have_the_flow_that_suits_them_together():
+    fine, coarse = ((images, {t: depths[t] for t in (0, 4, 8, 12)}) for images, depths in map(grainy, (True, False)))
+    assert flow.suited_scale([fine]) == flow.suited_scale([*[fine] * 12, coarse]) == flow.FINE
+    assert flow.suited_scale([coarse]) == flow.suited_scale([fine, coarse]) == flow.COARSE
+    assert flow.suited_scale([(fine[0], {0: fine[1][0]}), coarse]) == flow.COARSE
 
 
 def test_hidden_slices_are_judged_by_the_flow_that_is_used():

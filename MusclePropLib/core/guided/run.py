@@ -6,7 +6,7 @@ import copy
 import hashlib
 import mmap
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -17,6 +17,7 @@ from MusclePropLib.core.device import Plan, choose_device, with_memory_fallback
 from MusclePropLib.core.guided import bundled
 from MusclePropLib.core.guided.balance import contested
 from MusclePropLib.core.guided.copies import lesson_from_copies
+from MusclePropLib.core.guided.flaws import without_flaws
 from MusclePropLib.core.guided.hidden import hidden_tasks
 from MusclePropLib.core.guided.inputs import Clip
 from MusclePropLib.core.guided.muscle import NETWORK, MuscleWork
@@ -24,7 +25,9 @@ from MusclePropLib.core.guided.others import others_distance
 from MusclePropLib.core.guided.tuning import Tuning
 from MusclePropLib.core.network import Network
 from MusclePropLib.core.outcome import Settings
-from MusclePropLib.core.priors.stack import build_stack
+from MusclePropLib.core.priors.crops import muscle_crops
+from MusclePropLib.core.priors.flow import suited_scale
+from MusclePropLib.core.priors.stack import stack_of
 from MusclePropLib.core.progress import Progress
 from MusclePropLib.core.volumes import Volume
 
@@ -76,8 +79,11 @@ class Run:
     def draft(self) -> None:
         """Every muscle's priors, and the first preview from them."""
         with self.progress.stage("draft", "Following the muscles from slice to slice"):
-            for index, muscle in enumerate(self.annotations.muscles):
-                stack = build_stack(*self._grid(), muscle.drawn, muscle.absent, self.slices)
+            muscles, grid = self.annotations.muscles, self._grid()
+            crops = [muscle_crops(*grid, muscle.drawn, self.slices) for muscle in muscles]
+            finest = suited_scale([(own.images, own.shapes) for own in crops])
+            for index, (muscle, own) in enumerate(zip(muscles, crops, strict=True)):
+                stack = stack_of(own, *grid[1:], muscle.drawn, muscle.absent, finest)
                 self.works.append(MuscleWork(index, muscle, stack, self.positions))
                 self.progress.check()
             self._preview()
@@ -133,6 +139,10 @@ class Run:
         """The label map of the present choices, of every `step`-th row and column."""
         areas, reaches = [work.expected_areas for work in self.works], [work.reach for work in self.works]
         placed = contested([work.placed() for work in self.works], areas, reaches, self.annotations)
+        placed = [
+            replace(part, logits=without_flaws(part.logits, work.stack.known.values()))
+            for part, work in zip(placed, self.works, strict=True)
+        ]
         return assemble(placed, self.annotations, self.positions, step)
 
     def _grid(self) -> tuple[np.ndarray, np.ndarray, tuple[float, float]]:

@@ -31,8 +31,10 @@ def following(frame: CropFrame, array: np.ndarray, drawn: Mapping[int, np.ndarra
 
 
 def _centres(frame: CropFrame, places: np.ndarray, array: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Centres (n, 2) of the windows on `places`, from one with a mask (rows, columns) on, that keep what is carried
-    where the mask lies in the first. Where nothing is left of it they stay."""
+    """Centres (n, 2) of the windows on `places`, from one with a mask (rows, columns) on.
+
+    They keep what is carried where the mask lies in the first window; where nothing is left of it they stay.
+    """
     step = (WIDER * frame.step[0], WIDER * frame.step[1])
     centres = frame.centres[places].copy()
     first = replace(frame, slices=frame.slices[places[:1]], centres=centres[:1], step=step)

@@ -41,20 +41,24 @@ def neighbour_flows(images: np.ndarray, finest: int = FINE) -> Flows:
     return to_previous, to_next
 
 
-def better_flows(images: np.ndarray, fields: Mapping[int, np.ndarray]) -> tuple[int, Flows]:
-    """The finest scale whose flow carries known fields better onto each other, and that flow.
+def suited_scale(muscles: Sequence[tuple[np.ndarray, Mapping[int, np.ndarray]]]) -> int:
+    """The finest scale whose flow carries the known fields of all muscles of a volume better onto each other.
 
-    `fields` maps places to fields (rows, columns), positive inside. Each is carried to the known places next to it; the
-    coarse flow has to get there at all, and be better by more than the standard error of the mean difference in Dice.
+    Of each muscle the crops (n, rows, columns), and a map of places to fields (rows, columns), positive inside. Each
+    field is carried to the known places next to it; the coarse flow has to get there at all, and be better by more than
+    the standard error of the mean difference in Dice. One scale for all of them, for it is the image that it suits: by
+    a single muscle's few gaps the wrong one often wins.
     """
-    fine = neighbour_flows(images, FINE)
-    if len(fields) < 2:
-        return FINE, fine
-    coarse = neighbour_flows(images, COARSE)
-    by_coarse, by_fine = _carried_dice(fields, coarse), _carried_dice(fields, fine)
+    several = [(images, fields) for images, fields in muscles if len(fields) > 1]
+    if not several:
+        return FINE
+    by_fine, by_coarse = (
+        np.concatenate([_carried_dice(fields, neighbour_flows(images, scale)) for images, fields in several])
+        for scale in (FINE, COARSE)
+    )
     gains = by_coarse - by_fine
     better = by_coarse.mean() > ARRIVED and gains.mean() > gains.std() / np.sqrt(len(gains))
-    return (COARSE, coarse) if better else (FINE, fine)
+    return COARSE if better else FINE
 
 
 def carried_coordinates(start: int, stop: int, flows: Flows) -> np.ndarray:

@@ -10,9 +10,9 @@ import numpy as np
 
 from MusclePropLib.core.priors import appearance, flow
 from MusclePropLib.core.priors.area import expected_areas, with_areas
-from MusclePropLib.core.priors.distance import bracket, interpolate, signed_distance, weight_between
-from MusclePropLib.core.priors.drift import following
-from MusclePropLib.core.priors.frame import FAR, CropFrame, frame_around
+from MusclePropLib.core.priors.crops import MuscleCrops, muscle_crops
+from MusclePropLib.core.priors.distance import bracket, interpolate, weight_between
+from MusclePropLib.core.priors.frame import FAR, CropFrame
 
 CARRIED, INTERPOLATED, MEAN, WALKED, BOTH = "carried", "interpolated", "mean", "walked", "walked and carried"
 """The drafts: by optical flow, between the drawn shapes, their mean, by a random walk, its mean with the first."""
@@ -91,22 +91,29 @@ def build_stack(
 
     `array` (slices, rows, columns) of any dtype; `positions` (mm) of all of its slices; `spacing` (row, column) mm;
     `drawn` and `absent` as annotated, of which those outside `slices` only help to place the window. `slices` must hold
-    at least one drawn slice. `finest` is the scale of the flow, by default the one that suits the drawn slices better.
+    at least one drawn slice. `finest` is the scale of the flow, by default the one that suits this muscle better.
     """
-    frame = following(frame_around(drawn, slices, positions, spacing), array, drawn)
-    images = np.stack([frame.sample(array[t], i) for i, t in enumerate(slices)])
-    inside = np.stack([frame.inside(i, array.shape[1:]) for i in range(len(slices))])
-    mean, spread = images[inside].mean(), images[inside].std()
-    images = (images - mean) / (spread if spread > 0 else 1.0)
+    crops = muscle_crops(array, positions, spacing, drawn, slices)
+    if finest is None:
+        finest = flow.suited_scale([(crops.images, crops.shapes)])
+    return stack_of(crops, positions, spacing, drawn, absent, finest)
+
+
+def stack_of(
+    crops: MuscleCrops,
+    positions: np.ndarray,
+    spacing: tuple[float, float],
+    drawn: Mapping[int, np.ndarray],
+    absent: frozenset[int] | set[int],
+    finest: int,
+) -> MuscleStack:
+    """A muscle's crops with its priors; the other arguments as `build_stack`."""
+    frame, images, shapes, slices = crops.frame, crops.images, crops.shapes, crops.frame.slices
     place = {int(t): i for i, t in enumerate(slices)}
-    shapes = {place[t]: signed_distance(mask, frame, place[t]) for t, mask in drawn.items() if t in place}
     empty = [place[t] for t in absent if t in place and t not in drawn]
     along = positions[slices]
     between, nearest = _between(sorted([*shapes, *empty]), along)
-    if finest is None:
-        finest, flows = flow.better_flows(images, shapes)
-    else:
-        flows = flow.neighbour_flows(images, finest)
+    flows = flow.neighbour_flows(images, finest)
     seen = {at: np.stack([shape, images[at]], axis=-1) for at, shape in shapes.items()}
     carried_ways = flow.carried_both_ways(seen, len(slices), flows)
     ways, carried_images = ([way[..., layer] for way in carried_ways] for layer in (0, 1))
@@ -121,7 +128,7 @@ def build_stack(
     return MuscleStack(
         frame=frame,
         images=images,
-        inside=inside,
+        inside=crops.inside,
         known=shapes | {i: np.full(images.shape[1:], FAR, np.float32) for i in empty},
         between=between,
         gap=nearest / (frame.step[0] * spacing[0] * images.shape[1]),

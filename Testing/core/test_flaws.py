@@ -1,0 +1,42 @@
+"""Holes and specks that no drawn slice of a muscle has."""
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from MusclePropLib.core.guided.flaws import without_flaws
+from MusclePropLib.core.guided.inputs import draft_logits
+from MusclePropLib.core.priors.frame import SIZE
+
+
+def depths(row, column, radius):
+    rows, columns = np.ogrid[:SIZE, :SIZE]
+    return (radius - np.hypot(rows - row, columns - column)).astype(np.float32)
+
+
+WHOLE = depths(45, 45, 25)
+HOLLOW = np.minimum(WHOLE, -depths(38, 50, 6))
+TWO = np.maximum(depths(45, 30, 15), depths(45, 70, 15))
+SPECK = np.maximum(WHOLE, depths(80, 85, 4))
+
+
+@pytest.mark.parametrize("flawed", [HOLLOW, SPECK, np.maximum(HOLLOW, depths(80, 85, 4))])
+def test_flaws_that_no_drawn_slice_has_go_and_the_area_stays(flawed):
+    logits = draft_logits(np.stack([WHOLE, flawed]))
+    found = without_flaws(logits, [WHOLE])
+    assert np.array_equal(found[0], logits[0])
+    parts = ndimage.label(found[1] > 0, np.ones((3, 3)))[1]
+    assert parts == 1 and np.array_equal(ndimage.binary_fill_holes(found[1] > 0), found[1] > 0)
+    assert np.count_nonzero(found[1] > 0) == pytest.approx(np.count_nonzero(flawed > 0), rel=0.01)
+
+
+@pytest.mark.parametrize(("flawed", "drawn"), [(HOLLOW, HOLLOW), (SPECK, TWO), (TWO, WHOLE)])
+def test_what_may_be_meant_stays(flawed, drawn):
+    """A hole or several parts where a drawn slice has some, and a second head of the muscle."""
+    logits = draft_logits(flawed[None])
+    assert np.array_equal(without_flaws(logits, [WHOLE, drawn]), logits)
+
+
+def test_nothing_found_stays_nothing():
+    nothing = np.full((2, SIZE, SIZE), -6, np.float32)
+    assert np.array_equal(without_flaws(nothing, [WHOLE, nothing[0]]), nothing)
