@@ -6,7 +6,11 @@ from scipy import ndimage
 
 from MusclePropLib.core.guided.flaws import without_flaws
 from MusclePropLib.core.guided.inputs import draft_logits
+from MusclePropLib.core.guided.run import Run, WarmState
+from MusclePropLib.core.outcome import Settings
 from MusclePropLib.core.priors.frame import SIZE
+from MusclePropLib.core.progress import Progress
+from Testing.core.tubes import annotate, dice, tube, volume_of
 
 
 def depths(row, column, radius):
@@ -40,3 +44,14 @@ def test_what_may_be_meant_stays(flawed, drawn):
 def test_nothing_found_stays_nothing():
     nothing = np.full((2, SIZE, SIZE), -6, np.float32)
     assert np.array_equal(without_flaws(nothing, [WHOLE, nothing[0]]), nothing)
+
+
+def test_a_label_map_has_none():
+    image, mask = tube(slices=9)
+    run = Run(volume_of(image), annotate({"GM": mask}, (0, 8)), Settings(), Progress(60, None, None), WarmState())
+    run.draft()
+    work = run.works[0]
+    work.candidates[work.chosen][4, 46:51, 46:51] = -6
+    labels = run.labels()
+    assert np.array_equal(ndimage.binary_fill_holes(labels[4] == 1), labels[4] == 1)
+    assert dice(labels[4] == 1, mask[4]) > 0.9
