@@ -44,7 +44,7 @@ def test_it_learns_and_leaves_weights_curves_and_picture(cases, tmp_path):
     assert [row["step"] for row in rows] == ["30", "60", "90"]
     assert float(rows[-1]["segmentation"]) < 0.5 * float(rows[0]["segmentation"])
     assert (run_folder(weights) / "curves.png").stat().st_size > 1000
-    assert {event["event"] for event in events} == {"progress"}
+    assert {event["event"] for event in events} == {"progress"} and events[-1]["fraction"] == 1
 
 
 def test_resuming_comes_to_the_same_numbers(cases, tmp_path):

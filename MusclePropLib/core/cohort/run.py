@@ -167,7 +167,7 @@ def best_row(rows: list[dict]) -> dict:
 
 
 class Clock:
-    """Tells how far the training is and how long it will take, about once a second."""
+    """Tells how far the training is and how long it will take, about once a second and at the last step."""
 
     def __init__(self, on_event: OnEvent, last_step: int) -> None:
         self.on_event, self.last_step = on_event, last_step
@@ -179,7 +179,7 @@ class Clock:
         now = time.monotonic()
         if self.first is None:
             self.first, self.begin = step, now
-        if now - self.told < 1:
+        if now - self.told < 1 and step < self.last_step:
             return
         self.told = now
         done = step - self.first
