@@ -44,10 +44,7 @@ def fit(
         cases = [_prepared(part, settings, cache or folder / "cache", processes, report) for part in split[:2]]
         labels = _labels(settings.labels, cases[0])
         material = Material(*cases, labels, weights, folder / "checkpoint.safetensors", init)
-        run = Run(settings, material, processes, report)
-        _check_resumable(run, resume)
-        processes.wait()
-        rows = _train(run, Plan(device_of(settings.device, processes), settings.slices), report)
+        rows = _trained(Run(settings, material, processes, report), resume)
     best = best_row(rows)
     return FitResult(best["dice"], best["step"], rows[-1]["step"], labels, weights)
 
@@ -71,9 +68,12 @@ def run_folder(weights: Path) -> Path:
     return weights.with_suffix(".run")
 
 
-def _train(run: Run, plan: Plan, report: OnEvent) -> list[dict]:
-    """With several processes nobody retreats: the others would not know."""
-    return run.train(plan) if run.processes.size > 1 else with_memory_fallback(run.train, plan, report)
+def _trained(run: Run, resume: bool) -> list[dict]:
+    """The curves of a run. With several processes nobody retreats for want of memory: the others would not know."""
+    _check_resumable(run, resume)
+    run.processes.wait()
+    plan = Plan(device_of(run.settings.device, run.processes), run.settings.slices)
+    return run.train(plan) if run.processes.size > 1 else with_memory_fallback(run.train, plan, run.on_event)
 
 
 def _prepared(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+
+# Default arguments of its functions are whatever group there is when it is first imported. DistributedDataParallel
+# imports it; imported here, before any group is, it keeps none. A group that is kept has threads of its own up to the
+# interpreter's end, and they may abort the process there (pytorch issue 190489).
+import torch.distributed.nn.functional
 from torch import distributed
 
 from MusclePropLib.core.device import choose_device
@@ -64,6 +70,8 @@ def joined() -> Iterator[Processes]:
         yield Processes(distributed.get_rank(), distributed.get_world_size())
     finally:
         distributed.destroy_process_group()
+        # What was trained holds the group, and is held by frames that matplotlib's caught errors keep in reference cycles.
+        gc.collect()
 
 
 def device_of(name: str, processes: Processes) -> torch.device:
