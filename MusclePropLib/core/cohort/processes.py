@@ -70,7 +70,7 @@ def joined() -> Iterator[Processes]:
         yield Processes(distributed.get_rank(), distributed.get_world_size())
     finally:
         distributed.destroy_process_group()
-        # What was trained holds the group, and is held by frames that matplotlib's caught errors keep in reference cycles.
+        # What was trained holds the group, and may itself be held by cycles of frames and matplotlib's caught errors.
         gc.collect()
 
 
