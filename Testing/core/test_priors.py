@@ -10,6 +10,7 @@ from MusclePropLib.core.guided.run import Run, WarmState
 from MusclePropLib.core.outcome import Settings
 from MusclePropLib.core.priors import flow
 from MusclePropLib.core.priors.appearance import likelihood_ratio
+from MusclePropLib.core.priors.crops import MuscleCrops, suited_scale
 from MusclePropLib.core.priors.distance import interpolate, signed_distance
 from MusclePropLib.core.priors.frame import FAR, SIZE, frame_around
 from MusclePropLib.core.priors.stack import build_stack
@@ -102,24 +103,30 @@ def test_carrying_back_and_forth_returns():
     assert moved_there == pytest.approx(-moved_back, abs=0.7)
 
 
+def drawn_on(images, depths):
+    """Makes crops of `images` (n, SIZE, SIZE), drawn on the places that it is given."""
+    where = frame_around({0: depths[0] > 0}, np.arange(len(images)), np.arange(float(len(images))), (0.5, 0.5))
+    return lambda *places: MuscleCrops(where, images, images > -np.inf, {t: depths[t] for t in places})
+
+
 @pytest.mark.parametrize(("grain_moves", "finest"), [(True, flow.FINE), (False, flow.COARSE)])
 def test_the_flow_that_carries_the_drawn_shapes_better_is_used(grain_moves, finest):
-    images, depths = grainy(grain_moves)
-    assert flow.suited_scale([(images, {t: depths[t] for t in (0, 4, 8, 12)})]) == finest
-    assert flow.suited_scale([(images, {0: depths[0]})]) == flow.FINE
+    crops = drawn_on(*grainy(grain_moves))
+    assert suited_scale([crops(0, 4, 8, 12)]) == finest
+    assert suited_scale([crops(0)]) == flow.FINE
 
 
 def test_flows_that_both_lose_the_drawn_shapes_tell_nothing_of_each_other():
-    images, depths = grainy(moves=False)
-    assert flow.suited_scale([(images, {t: depths[t] for t in (0, 4, 8, 12)})]) == flow.COARSE
-    assert flow.suited_scale([(images, {t: depths[t] for t in (0, 6, 12)})]) == flow.FINE
+    crops = drawn_on(*grainy(moves=False))
+    assert suited_scale([crops(0, 4, 8, 12)]) == flow.COARSE
+    assert suited_scale([crops(0, 6, 12)]) == flow.FINE
 
 
 def test_all_muscles_of_a_volume_have_the_flow_that_suits_them_together():
-    fine, coarse = ((images, {t: depths[t] for t in (0, 4, 8, 12)}) for images, depths in map(grainy, (True, False)))
-    assert flow.suited_scale([fine]) == flow.suited_scale([*[fine] * 12, coarse]) == flow.FINE
-    assert flow.suited_scale([coarse]) == flow.suited_scale([fine, coarse]) == flow.COARSE
-    assert flow.suited_scale([(fine[0], {0: fine[1][0]}), coarse]) == flow.COARSE
+    fine, coarse = (drawn_on(*grainy(moves))(0, 4, 8, 12) for moves in (True, False))
+    assert suited_scale([fine]) == suited_scale([*[fine] * 12, coarse]) == flow.FINE
+    assert suited_scale([coarse]) == suited_scale([fine, coarse]) == flow.COARSE
+    assert suited_scale([drawn_on(*grainy(True))(0), coarse]) == flow.COARSE
 
 
 def test_hidden_slices_are_judged_by_the_flow_that_is_used():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -127,14 +127,19 @@ class MuscleWork:
         told = [share for share in told if share is not None]
         return bool(told) and float(np.mean(told)) > PLAIN
 
-    def add_network(self, logits: np.ndarray, hidden: Sequence[np.ndarray]) -> None:
+    def add_network(
+        self,
+        logits: np.ndarray,
+        hidden: Sequence[np.ndarray],
+        farther: Callable[[np.ndarray], np.ndarray] = lambda found: found,
+    ) -> None:
         """The network's logits on the stack, and those on the hidden slice of each task.
 
         The candidates are a mean of correction and draft, as it is and with areas between its own and the expected
-        ones: the grey levels may know better, or not.
+        ones: the grey levels may know better, or not. `farther` may better them beyond the known slices.
         """
         draft = self.draft
-        free = self.candidates[FREE_NETWORK] = _mean(logits, self.candidates[draft])
+        free = self.candidates[FREE_NETWORK] = farther(with_draft(logits, self.stack.drafts[draft]))
         for task, field_ in zip(self.tasks, hidden, strict=True):
             task.fields[FREE_NETWORK] = _mean(field_, task.fields[draft])
         between = network_share(self.tasks, [task.fields[FREE_NETWORK] for task in self.tasks])
@@ -250,12 +255,22 @@ class MuscleWork:
 
     @property
     def expected_areas(self) -> np.ndarray:
-        """Crop pixels (n,) that the muscle should have on each place where it shares the room with others."""
-        return self.network_areas if self.chosen in (NETWORK, FREE_NETWORK) else self.stack.areas
+        """Crop pixels (n,) that the muscle should have on each place where it shares the room with others.
+
+        Beyond the known slices the network's own ones: step by step it keeps to the muscle, and a curve does not.
+        """
+        if self.chosen not in (NETWORK, FREE_NETWORK):
+            return self.stack.areas
+        return np.where(self.beyond, enclosed(self.candidates[self.chosen]), self.network_areas)
 
     def placed(self) -> Placed:
         """The chosen candidate, ready for the label map."""
         return Placed(self.stack.frame, self.candidates[self.chosen], self.stack.possible & self.present(self.chosen))
+
+
+def with_draft(logits: np.ndarray, draft: np.ndarray) -> np.ndarray:
+    """What a candidate takes of a network's logits and of the draft that it corrected, signed distances in pixels."""
+    return _mean(logits, draft_logits(draft))
 
 
 def _mean(logits: np.ndarray, draft: np.ndarray) -> np.ndarray:

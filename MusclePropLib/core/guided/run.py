@@ -11,7 +11,7 @@ from functools import partial
 
 import numpy as np
 
-from MusclePropLib.core.annotations import Annotations
+from MusclePropLib.core.annotations import Annotations, MuscleAnnotation
 from MusclePropLib.core.assemble import assemble
 from MusclePropLib.core.device import Plan, choose_device, with_memory_fallback
 from MusclePropLib.core.guided import bundled
@@ -25,8 +25,7 @@ from MusclePropLib.core.guided.others import others_distance
 from MusclePropLib.core.guided.tuning import Tuning
 from MusclePropLib.core.network import Network
 from MusclePropLib.core.outcome import Settings
-from MusclePropLib.core.priors.crops import muscle_crops
-from MusclePropLib.core.priors.flow import suited_scale
+from MusclePropLib.core.priors.crops import MuscleCrops, muscle_crops, suited_scale
 from MusclePropLib.core.priors.stack import stack_of
 from MusclePropLib.core.progress import Progress
 from MusclePropLib.core.volumes import Volume
@@ -79,11 +78,10 @@ class Run:
     def draft(self) -> None:
         """Every muscle's priors, and the first preview from them."""
         with self.progress.stage("draft", "Following the muscles from slice to slice"):
-            muscles, grid = self.annotations.muscles, self._grid()
-            crops = [muscle_crops(*grid, muscle.drawn, self.slices) for muscle in muscles]
-            finest = suited_scale([(own.images, own.shapes) for own in crops])
-            for index, (muscle, own) in enumerate(zip(muscles, crops, strict=True)):
-                stack = stack_of(own, *grid[1:], muscle.drawn, muscle.absent, finest)
+            crops = [self._crops(muscle) for muscle in self.annotations.muscles]
+            finest = suited_scale(crops)
+            for index, (muscle, own) in enumerate(zip(self.annotations.muscles, crops, strict=True)):
+                stack = stack_of(own, *self._grid()[1:], muscle.drawn, muscle.absent, finest)
                 self.works.append(MuscleWork(index, muscle, stack, self.positions))
                 self.progress.check()
             self._preview()
@@ -140,10 +138,14 @@ class Run:
         areas, reaches = [work.expected_areas for work in self.works], [work.reach for work in self.works]
         placed = contested([work.placed() for work in self.works], areas, reaches, self.annotations)
         placed = [
-            replace(part, logits=without_flaws(part.logits, work.stack.known.values()))
+            replace(part, logits=without_flaws(part.logits, work.stack.known.values(), work.beyond))
             for part, work in zip(placed, self.works, strict=True)
         ]
         return assemble(placed, self.annotations, self.positions, step)
+
+    def _crops(self, muscle: MuscleAnnotation) -> MuscleCrops:
+        self.progress.check()
+        return muscle_crops(*self._grid(), muscle.drawn, self.slices)
 
     def _grid(self) -> tuple[np.ndarray, np.ndarray, tuple[float, float]]:
         return self.volume.array, self.positions, self.volume.geometry.spacing[1:]
@@ -184,7 +186,7 @@ class Run:
         """Give every muscle the network's candidates, choose anew and show; answers the seconds it took."""
         began = self.progress.elapsed
         for work in self.works:
-            self._within_memory(tuning, partial(tuning.correct, work, self.works))
+            self._within_memory(tuning, partial(tuning.correct, work, self.works, self._grid()[2]))
             self.progress.check()
         self._choose()
         self._preview()

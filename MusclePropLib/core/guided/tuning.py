@@ -6,18 +6,21 @@ import copy
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 
 from MusclePropLib.core.device import Plan
 from MusclePropLib.core.guided.correct import correct_stack
+from MusclePropLib.core.guided.farther import step_by_step
 from MusclePropLib.core.guided.finetune import FineTuner
 from MusclePropLib.core.guided.hidden import HiddenTask
 from MusclePropLib.core.guided.inputs import CLIP_SLICES, Clip
 from MusclePropLib.core.guided.muscle import MuscleWork
 from MusclePropLib.core.guided.others import others_distance
 from MusclePropLib.core.network import Network
+from MusclePropLib.core.priors.stack import CARRIED, MuscleStack
 
 FOLDS = 2
 KEPT = 0.5
@@ -87,13 +90,22 @@ class Tuning:
             _go_back(after, before)
         self.networks, self.tuned = networks, True
 
-    def correct(self, work: MuscleWork, works: Sequence[MuscleWork]) -> None:
-        """Give the muscle its network candidate, with the hidden slices as judged by the other fold's network."""
-        networks = self.networks if self.tuned else self.networks[:1]
+    def correct(self, work: MuscleWork, works: Sequence[MuscleWork], spacing: tuple[float, float]) -> None:
+        """Give the muscle its network candidate, with the hidden slices as judged by the other fold's network.
+
+        Tuned networks go on step by step beyond the known slices; `spacing` (row, column) mm is the slices'.
+        """
         others = others_distance(work, works)
-        found = [correct_stack(n, work.stack, work.draft, others, self.plan) for n in networks]
         hidden = [self._hidden(task, work) for task in work.tasks]
-        work.add_network(np.mean(found, axis=0, dtype=np.float32), hidden)
+
+        def farther(found: np.ndarray) -> np.ndarray:
+            return step_by_step(work, found, others, spacing, partial(self._found, CARRIED)) if self.tuned else found
+
+        work.add_network(self._found(work.draft, work.stack, others), hidden, farther)
+
+    def _found(self, draft: str, stack: MuscleStack, others: np.ndarray | None) -> np.ndarray:
+        networks = self.networks if self.tuned else self.networks[:1]
+        return np.mean([correct_stack(n, stack, draft, others, self.plan) for n in networks], axis=0, dtype=np.float32)
 
     def _hidden(self, task: HiddenTask, work: MuscleWork) -> np.ndarray:
         network = self.networks[1 - fold_of(task, work)]

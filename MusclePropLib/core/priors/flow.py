@@ -18,9 +18,6 @@ FINE, COARSE = 0, 2
 The fine one carries much farther on most volumes, the coarse one on sweeps over bone.
 """
 
-ARRIVED = 0.5
-"""Mean Dice of carried shapes with the drawn ones, up to which it is chance that one flow carries better."""
-
 Flows = tuple[np.ndarray, np.ndarray]
 
 
@@ -39,26 +36,6 @@ def neighbour_flows(images: np.ndarray, finest: int = FINE) -> Flows:
         to_previous[i] = engine.calc(planes[i + 1], planes[i], None)
         to_next[i] = engine.calc(planes[i], planes[i + 1], None)
     return to_previous, to_next
-
-
-def suited_scale(muscles: Sequence[tuple[np.ndarray, Mapping[int, np.ndarray]]]) -> int:
-    """The finest scale whose flow carries the known fields of all muscles of a volume better onto each other.
-
-    Of each muscle the crops (n, rows, columns), and a map of places to fields (rows, columns), positive inside. Each
-    field is carried to the known places next to it; the coarse flow has to get there at all, and be better by more than
-    the standard error of the mean difference in Dice. One scale for all of them, for it is the image that it suits: by
-    a single muscle's few gaps the wrong one often wins.
-    """
-    several = [(images, fields) for images, fields in muscles if len(fields) > 1]
-    if not several:
-        return FINE
-    by_fine, by_coarse = (
-        np.concatenate([_carried_dice(fields, neighbour_flows(images, scale)) for images, fields in several])
-        for scale in (FINE, COARSE)
-    )
-    gains = by_coarse - by_fine
-    better = by_coarse.mean() > ARRIVED and gains.mean() > gains.std() / np.sqrt(len(gains))
-    return COARSE if better else FINE
 
 
 def carried_coordinates(start: int, stop: int, flows: Flows) -> np.ndarray:
@@ -113,7 +90,7 @@ def blend(forward: np.ndarray, backward: np.ndarray, weights: Sequence[float]) -
     return (1 - share) * forward + share * backward
 
 
-def _carried_dice(fields: Mapping[int, np.ndarray], flows: Flows) -> np.ndarray:
+def carried_dice(fields: Mapping[int, np.ndarray], flows: Flows) -> np.ndarray:
     """Dice (2 (n - 1),) of every field carried to the next one, and of every field carried to the one before."""
     known = sorted(fields)
     scores = []

@@ -10,7 +10,7 @@ import numpy as np
 
 from MusclePropLib.core.priors import appearance, flow
 from MusclePropLib.core.priors.area import expected_areas, with_areas
-from MusclePropLib.core.priors.crops import MuscleCrops, muscle_crops
+from MusclePropLib.core.priors.crops import MuscleCrops, muscle_crops, suited_scale
 from MusclePropLib.core.priors.distance import bracket, interpolate, weight_between
 from MusclePropLib.core.priors.frame import FAR, CropFrame
 
@@ -95,7 +95,7 @@ def build_stack(
     """
     crops = muscle_crops(array, positions, spacing, drawn, slices)
     if finest is None:
-        finest = flow.suited_scale([(crops.images, crops.shapes)])
+        finest = suited_scale([crops])
     return stack_of(crops, positions, spacing, drawn, absent, finest)
 
 
@@ -113,9 +113,8 @@ def stack_of(
     empty = [place[t] for t in absent if t in place and t not in drawn]
     along = positions[slices]
     between, nearest = _between(sorted([*shapes, *empty]), along)
-    flows = flow.neighbour_flows(images, finest)
     seen = {at: np.stack([shape, images[at]], axis=-1) for at, shape in shapes.items()}
-    carried_ways = flow.carried_both_ways(seen, len(slices), flows)
+    carried_ways = flow.carried_both_ways(seen, len(slices), crops.flows(finest))
     ways, carried_images = ([way[..., layer] for way in carried_ways] for layer in (0, 1))
     interpolated = interpolate(shapes, range(len(slices)), along)
     shares = _between(sorted(shapes), along)[0]
