@@ -2,11 +2,14 @@
 
 import numpy as np
 import pytest
+import torch
 
 from MusclePropLib.core.annotations import MuscleAnnotation
 from MusclePropLib.core.guided.farther import step_by_step
-from MusclePropLib.core.guided.inputs import draft_logits
-from MusclePropLib.core.guided.muscle import MuscleWork, with_draft
+from MusclePropLib.core.guided.inputs import draft_logits, guided_config
+from MusclePropLib.core.guided.muscle import FREE_NETWORK, MuscleWork, with_draft
+from MusclePropLib.core.guided.tuning import Tuning
+from MusclePropLib.core.network import Network
 from MusclePropLib.core.priors.distance import signed_distance
 from MusclePropLib.core.priors.stack import CARRIED, build_stack
 from Testing.core.tubes import dice, tube
@@ -75,3 +78,15 @@ def test_each_step_starts_at_the_found_mask_and_sees_the_others_on_its_own_slice
         return mending(mask)(stack, seen)
 
     step_by_step(work, once, others, SPACING, correct)
+
+
+def test_networks_go_on_step_by_step_once_they_are_tuned(drifting):
+    _, work = drifting
+    tuning = Tuning.of(Network(guided_config()), torch.device("cpu"))
+    tuning.correct(work, [work], SPACING)
+    once = work.candidates[FREE_NETWORK]
+    tuning.tuned = True
+    tuning.correct(work, [work], SPACING)
+    changed = np.flatnonzero((work.candidates[FREE_NETWORK] != once).any(axis=(1, 2)))
+    assert changed.size and set(changed) <= {*range(DRAWN[0]), *range(DRAWN[-1] + 1, 33)}
+    assert {0, 32} <= set(changed)

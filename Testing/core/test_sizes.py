@@ -64,6 +64,10 @@ def test_beyond_the_drawn_slices_the_network_has_its_say_however_many_there_are(
     found, curve = enclosed(work.candidates[FREE_NETWORK])[beyond], work.stack.areas[beyond]
     np.testing.assert_allclose(work.network_areas[beyond], found**BEYOND * curve ** (1 - BEYOND))
     assert (found > 1.2 * curve).all()
+    for work.chosen in (NETWORK, FREE_NETWORK):
+        own = enclosed(work.candidates[work.chosen])
+        np.testing.assert_array_equal(work.expected_areas[beyond], own[beyond], "what it is to keep beside others")
+        np.testing.assert_array_equal(np.delete(work.expected_areas - work.network_areas, beyond), 0)
 
 
 def test_where_a_muscle_tapers_off_its_area_is_the_curve_s():
