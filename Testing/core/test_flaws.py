@@ -27,7 +27,7 @@ SPECK = np.maximum(WHOLE, depths(80, 85, 4))
 @pytest.mark.parametrize("flawed", [HOLLOW, SPECK, np.maximum(HOLLOW, depths(80, 85, 4))])
 def test_flaws_that_no_drawn_slice_has_go_and_the_area_stays(flawed):
     logits = draft_logits(np.stack([WHOLE, flawed]))
-    found = without_flaws(logits, [WHOLE], np.array([False, False]))
+    found = without_flaws(logits, [WHOLE])
     assert np.array_equal(found[0], logits[0])
     parts = ndimage.label(found[1] > 0, np.ones((3, 3)))[1]
     assert parts == 1 and np.array_equal(ndimage.binary_fill_holes(found[1] > 0), found[1] > 0)
@@ -38,19 +38,12 @@ def test_flaws_that_no_drawn_slice_has_go_and_the_area_stays(flawed):
 def test_what_may_be_meant_stays(flawed, drawn):
     """A hole or several parts where a drawn slice has some, and a second head of the muscle."""
     logits = draft_logits(flawed[None])
-    assert np.array_equal(without_flaws(logits, [WHOLE, drawn], np.array([False])), logits)
-
-
-def test_beyond_the_drawn_slices_holes_go_and_specks_stay():
-    logits = draft_logits(np.stack([HOLLOW, SPECK]))
-    found = without_flaws(logits, [WHOLE], np.array([True, True]))
-    assert np.array_equal(ndimage.binary_fill_holes(found[0] > 0), found[0] > 0)
-    assert np.array_equal(found[1], logits[1])
+    assert np.array_equal(without_flaws(logits, [WHOLE, drawn]), logits)
 
 
 def test_nothing_found_stays_nothing():
     nothing = np.full((2, SIZE, SIZE), -6, np.float32)
-    assert np.array_equal(without_flaws(nothing, [WHOLE, nothing[0]], np.array([False, False])), nothing)
+    assert np.array_equal(without_flaws(nothing, [WHOLE, nothing[0]]), nothing)
 
 
 def test_a_label_map_has_none():

@@ -7,6 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from MusclePropLib.core.guided.choice import own_error
+from MusclePropLib.core.guided.ending import error_at_end
 from MusclePropLib.core.guided.muscle import MuscleWork, with_draft
 from MusclePropLib.core.priors.crops import MuscleCrops
 from MusclePropLib.core.priors.distance import outline_distance
@@ -21,9 +23,6 @@ AHEAD = 2
 
 STEPPED = 0.5
 """Share of what is found step by step in the result; the rest is what was found at once, which errs differently."""
-
-SMALLEST = 40
-"""Crop pixels of a muscle from which there is something to go on from."""
 
 Correct = Callable[[MuscleStack, np.ndarray | None], np.ndarray]
 """Logits (n, rows, columns) of a stack's carried draft, given the others' distances on it or None."""
@@ -44,17 +43,17 @@ def step_by_step(
     """
     at_once, found = found, found.copy()
     known = sorted(work.stack.known)
+    limit = error_at_end(found, known)
     stride = STRIDE * SIZE * work.stack.frame.step[0] * spacing[0]
     for places in (np.arange(known[0], -1, -1), np.arange(known[-1], len(found))):
         along = work.positions[work.stack.slices[places]]
         away = np.maximum.accumulate(np.abs(along - along[0]))  # a hand trembles
         for start, stop in _steps(away, stride):
             anchor = places[start]
-            mask = found[anchor] > 0
-            if not work.stack.possible[anchor] or np.count_nonzero(mask) < SMALLEST:
+            if not work.stack.possible[anchor] or own_error(found[anchor]) >= limit:
                 break
             part = np.sort(places[start:stop])
-            stack = _stack_from(work, part, int(np.flatnonzero(part == anchor)[0]), mask, spacing)
+            stack = _stack_from(work, part, int(np.flatnonzero(part == anchor)[0]), found[anchor] > 0, spacing)
             logits = correct(stack, None if others is None else others[part])
             stepped = STEPPED * with_draft(logits, stack.drafts[CARRIED]) + (1 - STEPPED) * at_once[part]
             found[part] = np.where((part == anchor)[:, None, None], found[part], stepped)

@@ -19,12 +19,11 @@ TIES = 0.01
 """Share of the former logits in the new ones, so that pixels of one depth differ and an area is kept to the pixel."""
 
 
-def without_flaws(logits: np.ndarray, drawn: Iterable[np.ndarray], beyond: np.ndarray) -> np.ndarray:
+def without_flaws(logits: np.ndarray, drawn: Iterable[np.ndarray]) -> np.ndarray:
     """Logits (n, rows, columns) with neither holes nor specks, and the areas that they had.
 
     `drawn` are fields (rows, columns) of the known slices, positive inside: a muscle that has a hole on any of them
-    keeps its holes, and one of several parts its specks. It also keeps these `beyond` (n,) the outermost known slices:
-    far away, what is left of a muscle is sometimes the speck. Around a flaw, too, the logits become those of a muscle
+    keeps its holes, and one of several parts its specks. Around a flaw, too, the logits become those of a muscle
     without it, by the depth within its outline or the distance to it: else it would come again where the area is kept.
     """
     known = [_flaws(shape > 0) for shape in drawn]
@@ -33,7 +32,7 @@ def without_flaws(logits: np.ndarray, drawn: Iterable[np.ndarray], beyond: np.nd
     for place, plane in enumerate(logits):
         mask = plane > 0
         hollow, scattered = _flaws(mask)
-        wanted = mask & ~_specks(mask) if scattered and join and not beyond[place] else mask
+        wanted = mask & ~_specks(mask) if scattered and join else mask
         wanted = ndimage.binary_fill_holes(wanted) if hollow and fill else wanted
         if (wanted != mask).any():
             whole[place], areas[place] = _outlined(wanted, plane), np.count_nonzero(mask)

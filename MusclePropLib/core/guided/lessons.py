@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 import torch
-from scipy import ndimage
 from torch.utils.data import IterableDataset, get_worker_info
 
 from MusclePropLib.core.guided.augment import augmented
@@ -15,7 +14,7 @@ from MusclePropLib.core.guided.inputs import CLIP_SLICES, Clip, make_clip, thinn
 from MusclePropLib.core.guided.subjects import random_structure
 from MusclePropLib.core.phantom.structures import Structure
 from MusclePropLib.core.priors import flow
-from MusclePropLib.core.priors.distance import bracket, signed_distance
+from MusclePropLib.core.priors.distance import bracket, outline_distance, signed_distance
 from MusclePropLib.core.priors.stack import CARRIED, INTERPOLATED, MEAN, MuscleStack, build_stack
 
 FAIR_DRAFT, POOR_SHARE = 0.7, 0.2
@@ -78,9 +77,8 @@ def _drawn_by_habit(rng: np.random.Generator, structure: Structure) -> Structure
     matrix = np.array([[1, 0, shift[1]], [0, 1, shift[0]]])
     size = mask.shape[:0:-1]
     for t in np.flatnonzero(structure.mask.any(axis=(1, 2))):
-        inside = structure.mask[t]
-        distance = ndimage.distance_transform_edt(inside) - ndimage.distance_transform_edt(~inside)
-        mask[t] = cv2.warpAffine(distance.astype(np.float32), matrix, size, borderMode=cv2.BORDER_REPLICATE) > -grow
+        distance = outline_distance(structure.mask[t])
+        mask[t] = cv2.warpAffine(distance, matrix, size, borderMode=cv2.BORDER_REPLICATE) > -grow
     return Structure(structure.image, mask, structure.others & ~mask)
 
 

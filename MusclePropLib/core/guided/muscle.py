@@ -19,8 +19,9 @@ from MusclePropLib.core.guided.choice import (
     own_error,
     trust,
 )
+from MusclePropLib.core.guided.ending import ended_beyond
 from MusclePropLib.core.guided.hidden import HiddenTask, reach
-from MusclePropLib.core.guided.inputs import draft_logits
+from MusclePropLib.core.guided.inputs import LOGIT_LIMIT, draft_logits
 from MusclePropLib.core.guided.sizes import joined_areas, network_share, shares
 from MusclePropLib.core.priors.area import enclosed, with_areas
 from MusclePropLib.core.priors.distance import bracket
@@ -136,15 +137,18 @@ class MuscleWork:
         """The network's logits on the stack, and those on the hidden slice of each task.
 
         The candidates are a mean of correction and draft, as it is and with areas between its own and the expected
-        ones: the grey levels may know better, or not. `farther` may better them beyond the known slices.
+        ones: the grey levels may know better, or not. `farther` may better them beyond the known slices, where both
+        end with what the network believes of its own mask.
         """
         draft = self.draft
         free = self.candidates[FREE_NETWORK] = farther(with_draft(logits, self.stack.drafts[draft]))
+        gone = ended_beyond(free, self.stack.known)
+        free[gone] = -LOGIT_LIMIT
         for task, field_ in zip(self.tasks, hidden, strict=True):
             task.fields[FREE_NETWORK] = _mean(field_, task.fields[draft])
         between = network_share(self.tasks, [task.fields[FREE_NETWORK] for task in self.tasks])
         share = shares(between, self.beyond, self.tapering)
-        self.network_areas = joined_areas(self.stack.areas, enclosed(free), share)
+        self.network_areas = np.where(gone, 0.0, joined_areas(self.stack.areas, enclosed(free), share))
         self.candidates[NETWORK] = with_areas(free, self.network_areas, self.stack.known)
         for task in self.tasks:
             free, share = task.fields[FREE_NETWORK][None], shares(between, task.beyond, task.tapering)

@@ -138,7 +138,7 @@ class Run:
         areas, reaches = [work.expected_areas for work in self.works], [work.reach for work in self.works]
         placed = contested([work.placed() for work in self.works], areas, reaches, self.annotations)
         placed = [
-            replace(part, logits=without_flaws(part.logits, work.stack.known.values(), work.beyond))
+            replace(part, logits=without_flaws(part.logits, work.stack.known.values()))
             for part, work in zip(placed, self.works, strict=True)
         ]
         return assemble(placed, self.annotations, self.positions, step)

@@ -44,8 +44,7 @@ def _centres(frame: CropFrame, places: np.ndarray, array: np.ndarray, mask: np.n
     middle = _middle(field)
     for at, (here, there) in enumerate(pairwise(places)):
         pair = CropFrame(frame.slices[[here, there]], np.stack([centres[at]] * 2), step)
-        flows = flow.neighbour_flows(np.stack([pair.sample(array[t], i) for i, t in enumerate(pair.slices)]))
-        field = flow.carry(field, flow.carried_coordinates(0, 1, flows)[1:])[0]
+        field = flow.carried_on(field, *(pair.sample(array[t], i) for i, t in enumerate(pair.slices)))
         if not (field > 0).any():
             centres[at + 1 :] = centres[at]
             break

@@ -27,15 +27,23 @@ def neighbour_flows(images: np.ndarray, finest: int = FINE) -> Flows:
     `to_previous[i]` says for each pixel of slice i + 1 where it lies on slice i; `to_next[i]` for each pixel of slice
     i where it lies on slice i + 1; (x, y) offsets in pixels.
     """
+    planes = _to_bytes(images)
+    return _to_previous(planes, finest), _to_previous(planes[::-1], finest)[::-1]
+
+
+def carried_on(field: np.ndarray, here: np.ndarray, there: np.ndarray) -> np.ndarray:
+    """A field (rows, columns) of one crop on the next one, by the flow between their images (rows, columns)."""
+    to_previous = _to_previous(_to_bytes(np.stack([here, there])), FINE)
+    return carry(field, carried_coordinates(0, 1, (to_previous, to_previous[:0]))[1:])[0]
+
+
+def _to_previous(planes: np.ndarray, finest: int) -> np.ndarray:
     engine = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
     engine.setFinestScale(finest)
-    planes = _to_bytes(images)
-    shape = (max(len(planes) - 1, 0), *images.shape[1:], 2)
-    to_previous, to_next = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
-    for i in range(len(planes) - 1):
-        to_previous[i] = engine.calc(planes[i + 1], planes[i], None)
-        to_next[i] = engine.calc(planes[i], planes[i + 1], None)
-    return to_previous, to_next
+    flows = np.zeros((max(len(planes) - 1, 0), *planes.shape[1:], 2), np.float32)
+    for i, (here, there) in enumerate(pairwise(planes)):
+        flows[i] = engine.calc(there, here, None)
+    return flows
 
 
 def carried_coordinates(start: int, stop: int, flows: Flows) -> np.ndarray:

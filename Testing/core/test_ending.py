@@ -1,0 +1,64 @@
+"""Beyond the drawn slices a muscle ends where the network no longer believes its own mask."""
+
+import numpy as np
+import pytest
+
+from MusclePropLib.core.annotations import MuscleAnnotation
+from MusclePropLib.core.guided.ending import ended_beyond
+from MusclePropLib.core.guided.inputs import LOGIT_LIMIT
+from MusclePropLib.core.guided.muscle import FREE_NETWORK, NETWORK, MuscleWork
+from MusclePropLib.core.priors.area import enclosed
+from MusclePropLib.core.priors.stack import CARRIED, build_stack
+from Testing.core.tubes import tube
+
+SURE, UNSURE = 1.0, 0.02
+DRAWN = (6, 8, 10)
+
+
+def work_on(drawn):
+    """A tube of 17 slices, some of them drawn."""
+    image, mask = tube(slices=17)
+    masks = {t: mask[t] for t in drawn}
+    stack = build_stack(image, np.arange(17.0), (0.5, 0.5), masks, frozenset(), np.arange(17))
+    return MuscleWork(0, MuscleAnnotation("x", masks), stack, np.arange(17.0))
+
+
+def found_by(work, belief):
+    """Logits on the carried mask, as sure of it as `belief` (n,) says: at UNSURE, every chance is close to a half."""
+    return np.clip(work.candidates[CARRIED], -LOGIT_LIMIT, LOGIT_LIMIT) * np.asarray(belief)[:, None, None]
+
+
+@pytest.mark.parametrize(("drawn", "kept"), [(DRAWN, range(4, 13)), ((8,), [8])])
+def test_a_muscle_ends_once_on_either_side_and_nothing_comes_behind(drawn, kept):
+    work = work_on(drawn)
+    belief = np.full(17, SURE)
+    belief[[3, 7, 9, 13]] = UNSURE  # 7 and 9 lie between drawn slices, or on either side of the only one
+    gone = ended_beyond(found_by(work, belief), work.stack.known)
+    assert set(np.flatnonzero(~gone)) == set(kept)
+
+
+def test_where_the_network_is_unsure_of_all_its_masks_a_muscle_does_not_end_for_that():
+    work = work_on(DRAWN)
+    few, all_of_them = np.where(np.arange(17) < 3, 0.2, SURE), np.full(17, 0.2)
+    assert set(np.flatnonzero(ended_beyond(found_by(work, few), work.stack.known))) == {0, 1, 2}
+    assert not ended_beyond(found_by(work, all_of_them), work.stack.known).any()
+
+
+def test_candidates_end_there_even_where_the_curve_expects_more():
+    work = work_on(DRAWN)
+    belief = np.full(17, SURE)
+    belief[[3, 14]] = -0.3  # a quarter of the draft is added
+    work.add_network(found_by(work, belief), [])
+    beyond = [0, 1, 2, 3, 14, 15, 16]
+    assert (work.stack.areas[beyond] > 100).all()
+    for name in (NETWORK, FREE_NETWORK):
+        assert not enclosed(work.candidates[name])[beyond].any()
+        assert enclosed(work.candidates[name])[4:14].all()
+        work.chosen = name
+        assert not work.expected_areas[beyond].any(), "beside other muscles it is given nothing back"
+
+
+def test_a_network_that_is_sure_of_a_muscle_follows_it_to_the_last_slice():
+    work = work_on((8,))
+    work.add_network(found_by(work, np.full(17, SURE)), [])
+    assert enclosed(work.candidates[FREE_NETWORK]).all()
