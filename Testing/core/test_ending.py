@@ -62,3 +62,18 @@ def test_a_network_that_is_sure_of_a_muscle_follows_it_to_the_last_slice():
     work = work_on((8,))
     work.add_network(found_by(work, np.full(17, SURE)), [])
     assert enclosed(work.candidates[FREE_NETWORK]).all()
+
+
+def test_a_muscle_that_has_ended_is_over_for_what_is_only_carried_on_as_well():
+    work = work_on(DRAWN)
+    belief = np.full(17, SURE)
+    belief[[3, 14]] = -0.3
+    before = work.areas(CARRIED)
+    work.add_network(found_by(work, belief), [])
+    beyond = [0, 1, 2, 3, 14, 15, 16]
+    assert before[beyond].all() and not work.areas(CARRIED)[beyond].any()
+    assert not work.present(CARRIED)[beyond].any() and work.present(CARRIED)[4:14].all()
+    work.chosen = CARRIED
+    assert not work.placed().valid[beyond].any()
+    work.add_network(found_by(work, np.full(17, SURE)), [])
+    assert np.array_equal(work.areas(CARRIED), before), "a better look may find more again"

@@ -60,7 +60,8 @@ class MuscleWork:
     """State of one muscle; `candidates` maps names to logits (n, rows, columns) on the places of `stack`.
 
     `trusts` rank the candidates; `sized_trusts`, from hidden slices whose area is better known, say how good they are.
-    `network_areas` (n,) is the size that the network is given.
+    `network_areas` (n,) is the size that the network is given; on places `gone` (n,) the muscle has ended by what the
+    network believes, whichever candidate is chosen.
     """
 
     index: int
@@ -81,6 +82,7 @@ class MuscleWork:
         self.reach = np.array([reach(self.positions, known, t) for t in slices])
         self.beyond = np.array([t < known[0] or t > known[-1] for t in slices])
         ends = [bracket(known, t) for t in slices]
+        self.gone = np.zeros(len(slices), bool)
         self.tapering = np.array([len({*pair} & self.annotation.absent) == 1 and None not in pair for pair in ends])
 
     @property
@@ -115,7 +117,7 @@ class MuscleWork:
 
         With nothing to expect, one drawn area on each slice at most, and a walk not much less than the flow in all.
         """
-        found, inside = self.areas(name), np.isfinite(self.stack.areas) & self.stack.possible
+        found, inside = self.areas(name), np.isfinite(self.stack.areas) & self.stack.possible & ~self.gone
         if not inside.any():
             lost = name == WALKED and found.sum() * LARGEST_FACTOR < self.areas(CARRIED).sum()
             return not lost and bool(found.max() < LARGEST_FACTOR * found[list(self.stack.known)].max())
@@ -142,13 +144,13 @@ class MuscleWork:
         """
         draft = self.draft
         free = self.candidates[FREE_NETWORK] = farther(with_draft(logits, self.stack.drafts[draft]))
-        gone = ended_beyond(free, self.stack.known)
-        free[gone] = -LOGIT_LIMIT
+        self.gone = ended_beyond(free, self.stack.known)
+        free[self.gone] = -LOGIT_LIMIT
         for task, field_ in zip(self.tasks, hidden, strict=True):
             task.fields[FREE_NETWORK] = _mean(field_, task.fields[draft])
         between = network_share(self.tasks, [task.fields[FREE_NETWORK] for task in self.tasks])
         share = shares(between, self.beyond, self.tapering)
-        self.network_areas = np.where(gone, 0.0, joined_areas(self.stack.areas, enclosed(free), share))
+        self.network_areas = np.where(self.gone, 0.0, joined_areas(self.stack.areas, enclosed(free), share))
         self.candidates[NETWORK] = with_areas(free, self.network_areas, self.stack.known)
         for task in self.tasks:
             free, share = task.fields[FREE_NETWORK][None], shares(between, task.beyond, task.tapering)
@@ -248,14 +250,14 @@ class MuscleWork:
         return (self.reach > 0) & self.stack.possible
 
     def areas(self, name: str) -> np.ndarray:
-        """Crop pixels (n,) that a candidate gives the muscle on the slice itself."""
-        return ((self.candidates[name] > 0) & self.stack.inside).sum(axis=(1, 2))
+        """Crop pixels (n,) that a candidate gives the muscle on the slice itself, none where it has ended."""
+        return ((self.candidates[name] > 0) & self.stack.inside).sum(axis=(1, 2)) * ~self.gone
 
     def present(self, name: str) -> np.ndarray:
-        """Places (n,) where the muscle is shown: not beyond the known slices where nothing can be trusted any more."""
+        """Places (n,) where the muscle is shown: not beyond its end, nor where nothing can be trusted any more."""
         if name not in self.trusts:
-            return np.ones(len(self.reach), bool)
-        return ~self.beyond | (self._errors(self.trusts[name]) <= 1 - LEAST_TRUST)
+            return ~self.gone
+        return ~self.beyond | (~self.gone & (self._errors(self.trusts[name]) <= 1 - LEAST_TRUST))
 
     @property
     def expected_areas(self) -> np.ndarray:
