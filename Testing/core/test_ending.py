@@ -5,6 +5,7 @@ import pytest
 
 from MusclePropLib.core.annotations import MuscleAnnotation
 from MusclePropLib.core.guided.ending import ended_beyond
+from MusclePropLib.core.guided.hidden import hidden_tasks
 from MusclePropLib.core.guided.inputs import LOGIT_LIMIT
 from MusclePropLib.core.guided.muscle import FREE_NETWORK, NETWORK, MuscleWork
 from MusclePropLib.core.priors.area import enclosed
@@ -15,10 +16,10 @@ SURE, UNSURE = 1.0, 0.02
 DRAWN = (6, 8, 10)
 
 
-def work_on(drawn):
-    """A tube of 17 slices, some of them drawn."""
+def work_on(drawn, thin=()):
+    """A tube of 17 slices, some of them drawn, on `thin` ones no more than its tip."""
     image, mask = tube(slices=17)
-    masks = {t: mask[t] for t in drawn}
+    masks = {t: mask[t] & (np.arange(mask.shape[1]) < 26)[:, None] if t in thin else mask[t] for t in drawn}
     stack = build_stack(image, np.arange(17.0), (0.5, 0.5), masks, frozenset(), np.arange(17))
     return MuscleWork(0, MuscleAnnotation("x", masks), stack, np.arange(17.0))
 
@@ -56,6 +57,21 @@ def test_candidates_end_there_even_where_the_curve_expects_more():
         assert enclosed(work.candidates[name])[4:14].all()
         work.chosen = name
         assert not work.expected_areas[beyond].any(), "beside other muscles it is given nothing back"
+
+
+@pytest.mark.parametrize(
+    ("lost", "thin", "ends"), [(10, (), False), (10, (10,), True), (8, (), True), (None, (), True)]
+)
+def test_a_network_that_lost_a_drawn_outer_slice_does_not_tell_where_the_muscle_ends(lost, thin, ends):
+    work = work_on(DRAWN, thin)
+    image, _ = tube(slices=17)
+    work.tasks = list(hidden_tasks(image, work.positions, (0.5, 0.5), work.annotation.drawn, set(), np.arange(17)))
+    work.score_drafts()
+    belief = np.full(17, SURE)
+    belief[3] = -0.3
+    hidden = [(-0.3 if t.slice_index == lost else SURE) * t.fields[work.draft] for t in work.tasks]
+    work.add_network(found_by(work, belief), hidden)
+    assert work.gone[:4].all() == ends and work.gone.any() == ends
 
 
 def test_a_network_that_is_sure_of_a_muscle_follows_it_to_the_last_slice():

@@ -19,7 +19,7 @@ from MusclePropLib.core.guided.choice import (
     own_error,
     trust,
 )
-from MusclePropLib.core.guided.ending import ended_beyond
+from MusclePropLib.core.guided.ending import ended_beyond, has_lost
 from MusclePropLib.core.guided.hidden import HiddenTask, reach
 from MusclePropLib.core.guided.inputs import LOGIT_LIMIT, draft_logits
 from MusclePropLib.core.guided.sizes import joined_areas, network_share, shares
@@ -140,18 +140,19 @@ class MuscleWork:
 
         The candidates are a mean of correction and draft, as it is and with areas between its own and the expected
         ones: the grey levels may know better, or not. `farther` may better them beyond the known slices, where both
-        end with what the network believes of its own mask.
+        end with what the network believes of its own mask, unless it has lost the muscle on a hidden slice there.
         """
         draft = self.draft
         free = self.candidates[FREE_NETWORK] = farther(with_draft(logits, self.stack.drafts[draft]))
-        self.gone = ended_beyond(free, self.stack.known)
-        free[self.gone] = -LOGIT_LIMIT
         for task, field_ in zip(self.tasks, hidden, strict=True):
             task.fields[FREE_NETWORK] = _mean(field_, task.fields[draft])
-        between = network_share(self.tasks, [task.fields[FREE_NETWORK] for task in self.tasks])
+        hidden, known = [task.fields[FREE_NETWORK] for task in self.tasks], self.stack.known
+        self.gone = ended_beyond(free, known) & (not has_lost(free, known, self.tasks, hidden))
+        free[self.gone] = -LOGIT_LIMIT
+        between = network_share(self.tasks, hidden)
         share = shares(between, self.beyond, self.tapering)
         self.network_areas = np.where(self.gone, 0.0, joined_areas(self.stack.areas, enclosed(free), share))
-        self.candidates[NETWORK] = with_areas(free, self.network_areas, self.stack.known)
+        self.candidates[NETWORK] = with_areas(free, self.network_areas, known)
         for task in self.tasks:
             free, share = task.fields[FREE_NETWORK][None], shares(between, task.beyond, task.tapering)
             areas = joined_areas(task.stack.areas[[task.place]], enclosed(free), share)
