@@ -9,9 +9,10 @@ r"""Organs and muscles in one public CT as benchmark cases: what MuscleProp does
     muscleprop benchmark organs -o found-whole-LAYOUT --no-crop --slices N --layout LAYOUT \
         --methods interpolation,flow,walker,muscleprop-priors,muscleprop
 
-(LAYOUT: random and partial; in whole volumes middle with N = 3 and random with N = 5) takes the trunk at 3 mm that TotalSegmentator tests itself with (Apache-2.0), and the
-labels it found there. The scale of the flow, the exponents of the self-estimate, the sizes of the candidates and the
-rules of the choice among them were found on these organs, the networks never saw them.
+(LAYOUT: random and partial; in whole volumes middle with N = 3 and random with N = 5) takes the trunk at 3 mm that
+TotalSegmentator tests itself with (Apache-2.0), and the labels it found there. The scale of the flow, the exponents of
+the self-estimate, the sizes of the candidates and the rules of the choice among them were found on these organs, the
+networks never saw them.
 """
 
 import argparse
