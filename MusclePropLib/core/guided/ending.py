@@ -14,9 +14,8 @@ BELIEF = 0.55
 muscle any more (measured on simulated calves). Where the image tells little it is unsure of all its masks, and no
 muscle has ended for that."""
 
-THICK, FEWEST = 0.5, 3
-"""Share of the mean drawn area from which on a muscle is no mere tip, in which a network need not believe; and hidden
-slices that there must be: with one other slice to go on from, to lose the muscle is no wonder."""
+THICK = 0.5
+"""Share of the mean drawn area from which on a muscle is no mere tip, in which a network need not believe."""
 
 
 def error_at_end(logits: np.ndarray, known: Collection[int]) -> float:
@@ -46,9 +45,8 @@ def has_lost(
     `hidden` are its logits (rows, columns) on the hidden slice of each of `tasks`; the others as `ended_beyond`. What
     such a network says of the muscle's end is not to be relied upon.
     """
-    if len(tasks) < FEWEST:
-        return False
-    limit, thick = error_at_end(logits, known), THICK * np.mean([task.drawn_area for task in tasks])
+    limit = error_at_end(logits, known)
+    thick = THICK * np.mean([task.drawn_area for task in tasks]) if tasks else 0.0
     return any(
         task.beyond and task.drawn_area >= thick and own_error(field[None]) >= limit
         for task, field in zip(tasks, hidden, strict=True)
