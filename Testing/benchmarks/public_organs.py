@@ -1,18 +1,9 @@
-r"""Organs and muscles in one public CT as benchmark cases: what MuscleProp does far from ultrasound and from calves.
+r"""Organs and muscles in one public CT as benchmark cases: for `organs.py` to measure on.
 
     git clone https://github.com/wasserth/TotalSegmentator
     python Testing/benchmarks/public_organs.py TotalSegmentator -o organs
-    muscleprop benchmark organs -o found --slices 1,3,5 \
-        --methods interpolation,fill,flow,walker,muscleprop-priors,muscleprop
-    muscleprop benchmark organs -o found-LAYOUT --slices 5 --layout LAYOUT \
-        --methods flow,walker,muscleprop-priors,muscleprop
-    muscleprop benchmark organs -o found-whole-LAYOUT --no-crop --slices N --layout LAYOUT \
-        --methods interpolation,flow,walker,muscleprop-priors,muscleprop
 
-(LAYOUT: random and partial; in whole volumes middle with N = 3 and random with N = 5) takes the trunk at 3 mm that
-TotalSegmentator tests itself with (Apache-2.0), and the labels it found there. The scale of the flow, the exponents of
-the self-estimate, the sizes of the candidates and the rules of the choice among them were found on these organs, the
-networks never saw them.
+takes the trunk at 3 mm that TotalSegmentator tests itself with (Apache-2.0), and the labels it found there.
 """
 
 import argparse

@@ -27,20 +27,25 @@ _SUMMARY: tuple[tuple[str, str, bool, str], ...] = (
 
 def markdown(rows: Sequence[Row]) -> str:
     """The whole page."""
-    parts = ["# Benchmark", INTRODUCTION]
+    return "\n\n".join(["# Benchmark", INTRODUCTION, *tables(rows)]) + "\n"
+
+
+def tables(rows: Sequence[Row], where: str = "") -> list[str]:
+    """For each layout a summary per number of slices and every case; at last what did not run. `where` ends titles."""
+    parts = []
     for layout in distinct(rows, "layout"):
         of_layout = [row for row in rows if row["layout"] == layout]
         for count in sorted(distinct(of_layout, "slices")):
             drawn = [row for row in of_layout if row["slices"] == count]
-            parts += [f"## {slices(count)}, layout {shown(layout)}", _summary(drawn)]
+            parts += [f"## {slices(count)}, layout {shown(layout)}{where}", _summary(drawn)]
         parts += [
-            f"## Every case, layout {shown(layout)}: Dice / HD95 mm / volume error %",
+            f"## Every case, layout {shown(layout)}{where}: Dice / HD95 mm / volume error %",
             every_case(of_layout),
         ]
     problems = [row for row in rows if row["status"] != "done"]
     if problems:
         parts += ["## What did not run", what_did_not_run(problems)]
-    return "\n\n".join(parts) + "\n"
+    return parts
 
 
 def _summary(rows: Sequence[Row]) -> str:

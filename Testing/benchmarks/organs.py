@@ -1,0 +1,114 @@
+r"""MuscleProp and its rivals on the organs and muscles of a public CT, far from ultrasound and from calves.
+
+    git clone https://github.com/wasserth/TotalSegmentator
+    python Testing/benchmarks/public_organs.py TotalSegmentator -o organs
+    python Testing/benchmarks/organs.py organs [--parts equal,random]
+
+keeps each figure in organs/PART.json beside itself as it is measured, goes on where it was interrupted, measures anew
+what MuscleProp's method has changed since, and writes organs.md and organs.png from all figures that are there. Two
+processes can share the work, each with parts of its own: about forty minutes then.
+"""
+
+import argparse
+from pathlib import Path
+from typing import NamedTuple
+
+from tqdm import tqdm
+
+from MusclePropLib.core.benchmark.plan import Plan
+from MusclePropLib.core.benchmark.plot import draw
+from MusclePropLib.core.benchmark.provenance import commit, is_stale
+from MusclePropLib.core.benchmark.report import INTRODUCTION, tables
+from MusclePropLib.core.benchmark.run import environment, run_benchmark
+from MusclePropLib.core.benchmark.store import Store, read_rows
+from MusclePropLib.core.cohort.cases import find_cases
+from MusclePropLib.core.files import replacing
+from MusclePropLib.core.rivals import RIVALS
+
+HERE = Path(__file__).parent
+ROWS, PAGE, PICTURE = HERE / "organs", HERE / "organs.md", HERE / "organs.png"
+FOLLOWING = ("flow", "walker", "muscleprop-priors", "muscleprop")
+ANYWHERE = ("interpolation", *FOLLOWING)
+
+
+class Part(NamedTuple):
+    """What is measured together: `whole` volumes, or volumes cut to the organ's slices."""
+
+    slices: tuple[int, ...]
+    methods: tuple[str, ...]
+    layout: str
+    whole: bool = False
+
+
+PARTS = {
+    "equal": Part((1, 3, 5), ("interpolation", "fill", *FOLLOWING), "equal"),
+    "random": Part((5,), FOLLOWING, "random"),
+    "partial": Part((5,), FOLLOWING, "partial"),
+    "whole-middle": Part((3,), ANYWHERE, "middle", whole=True),
+    "whole-random": Part((5,), ANYWHERE, "random", whole=True),
+}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("cases", type=Path, nargs="?", help="as public_organs.py makes them; none: the page only")
+    parser.add_argument("--parts", default=",".join(PARTS), help="some of %(default)s")
+    args = parser.parse_args()
+    ROWS.mkdir(exist_ok=True)
+    if args.cases:
+        for part in args.parts.split(","):
+            measure(part, PARTS[part], find_cases(args.cases))
+    write_page()
+
+
+def measure(name, part, cases):
+    """Case by case, so that an interrupted run leaves few of them half done."""
+    store = Store(ROWS / f"{name}.json", environment(), keep=is_fresh)
+    plan = Plan(part.methods, part.slices, part.layout, crop=not part.whole)
+    with tqdm(total=len(cases) * len(part.slices) * len(part.methods), desc=name, unit="run", disable=None) as bar:
+        run_benchmark(cases, plan, store, lambda row: bar.update())
+
+
+def is_fresh(row):
+    """Whether a figure is of the method as it is."""
+    return not (RIVALS[row["method"]].own and is_stale(row.get("commit", "")))
+
+
+def write_page():
+    """organs.md and its picture, from all rows that are kept."""
+    rows = {name: in_order(part, read_rows(file)) for name, part in PARTS.items() if (file := file_of(name)).exists()}
+    parts = [introduction([row for kept in rows.values() for row in kept]), INTRODUCTION]
+    for name, kept in rows.items():
+        parts += tables(kept, ", whole volume" if PARTS[name].whole else "")
+    if "equal" in rows:
+        draw(rows["equal"], PICTURE)
+        parts.append(f"![Accuracy against the number of drawn slices, both ends drawn]({PICTURE.name})")
+    with replacing(PAGE) as whole:
+        whole.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+
+
+def file_of(name):
+    return ROWS / f"{name}.json"
+
+
+def in_order(part, rows):
+    """As if all had been measured at once, whatever was measured anew."""
+    return sorted(rows, key=lambda row: (row["case"], row["slices"], part.methods.index(row["method"])))
+
+
+def introduction(rows):
+    own = [row for row in rows if RIVALS[row["method"]].own and row["status"] == "done"]
+    stale = sum(not is_fresh(row) for row in own)
+    commits = ", ".join(sorted({row["commit"] for row in own}))
+    return f"""# Organs and muscles in a CT
+
+Written by `organs.py` from the figures in `organs/`. MuscleProp's figures, and those of its shape priors: commit
+{commits or "none"}; the page: commit {commit() or "unknown"}. Of {len(own)} figures of MuscleProp, {stale} were
+measured before the method last changed. The volumes are cut to the organ, so that no method can follow it beyond its
+ends, but for those called whole, where it may be followed through the whole trunk. The scale of the flow, the exponents
+of the self-estimate, the sizes of the candidates and the rules of the choice among them were found on these organs,
+among others; the network's weights have never seen them."""
+
+
+if __name__ == "__main__":
+    main()
