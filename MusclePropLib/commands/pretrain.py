@@ -21,6 +21,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the weights and of the simulation (%(default)s)")
     parser.add_argument("--workers", type=int, default=1, help="processes that simulate (%(default)s)")
     parser.add_argument("--init", type=Path, metavar="FILE", help="weights to begin from")
+    parser.add_argument(
+        "--keep",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="of the weights of --init in those written (%(default)s)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -36,8 +43,10 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(f"{args.output}: weights need a name that ends with .safetensors, in a folder that exists")
     if args.steps < 1 or args.workers < 0 or not args.learning_rate > 0:
         raise InputError("--steps and --learning-rate must be positive and --workers not negative")
+    if not 0 <= args.keep < 1 or (args.keep and not args.init):
+        raise InputError("--keep is a share from 0 to less than 1, of the weights that --init names")
     initial = load_weights(args.init) if args.init else None
-    recipe = Recipe(steps=args.steps, learning_rate=args.learning_rate, seed=args.seed)
+    recipe = Recipe(steps=args.steps, learning_rate=args.learning_rate, seed=args.seed, kept=args.keep)
     checkpoint = args.output.with_suffix(".ckpt")
     with tqdm(total=args.steps, desc="Pretraining", unit="step") as bar:
 

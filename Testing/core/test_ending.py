@@ -93,3 +93,14 @@ def test_a_muscle_that_has_ended_is_over_for_what_is_only_carried_on_as_well():
     assert not work.placed().valid[beyond].any()
     work.add_network(found_by(work, np.full(17, SURE)), [])
     assert np.array_equal(work.areas(CARRIED), before), "a better look may find more again"
+
+
+@pytest.mark.parametrize(("beyond", "ends"), [(SURE, True), (-SURE, False)])
+def test_a_network_that_leaves_the_room_of_the_only_drawn_slice_does_not_tell_where_it_ends(beyond, ends):
+    work = work_on((8,))
+    found = found_by(work, np.where(np.isin(np.arange(17), (3, 13)), -0.3, SURE))
+    found[14:] *= beyond  # all around the muscle instead of the muscle itself: behind its end, something larger
+    work.add_network(found, [])
+    assert work.gone.any() == ends
+    work.choose()
+    assert work.chosen == (FREE_NETWORK if ends else CARRIED)

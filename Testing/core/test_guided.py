@@ -27,7 +27,7 @@ from MusclePropLib.core.guided.inputs import (
     make_clip,
     thinned,
 )
-from MusclePropLib.core.guided.lessons import Lessons, simulated_clip
+from MusclePropLib.core.guided.lessons import GAPS, Lessons, simulated_clips
 from MusclePropLib.core.guided.muscle import MuscleWork
 from MusclePropLib.core.guided.pretrain import Recipe, _begin_with, pretrain
 from MusclePropLib.core.network import Network, NetworkConfig
@@ -193,8 +193,14 @@ def test_copies_start_at_the_drawn_slice_and_move_away():
 def test_lessons_repeat_for_a_seed():
     one, two = (next(iter(Lessons(3))) for _ in range(2))
     assert all(torch.equal(a, b) for a, b in zip(one, two, strict=True))
-    clip = next(c for c in map(simulated_clip, [np.random.default_rng(s) for s in range(20)]) if c is not None)
-    assert np.isfinite(clip.inputs).all() and clip.counts.any()
+
+
+def test_a_structure_gives_lessons_on_different_gaps():
+    several = [clips for seed in range(8) if (clips := simulated_clips(np.random.default_rng(seed)))]
+    assert max(map(len, several)) == GAPS
+    for clips in several:
+        assert all(np.isfinite(clip.inputs).all() and clip.counts.any() for clip in clips)
+        assert len({clip.target.tobytes() for clip in clips}) == len(clips)
 
 
 def test_pretraining_resumes_where_it_was_broken_off(tmp_path):

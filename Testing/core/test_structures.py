@@ -79,3 +79,10 @@ def test_the_tissue_moves_with_the_boundary(stream):
 
 def _dice(a, b):
     return 2 * (a & b).sum() / (a.sum() + b.sum())
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_closed_structures_begin_and_end_within_the_stack(seed):
+    present = simulate_structure(np.random.default_rng(seed), 24, closed=True).mask.any(axis=(1, 2))
+    assert 8 <= present.sum() < 24
+    assert (np.diff(np.flatnonzero(present)) == 1).all()

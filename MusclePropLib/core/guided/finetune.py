@@ -29,6 +29,13 @@ def correction_loss(logits: Tensor, target: Tensor, counts: Tensor) -> Tensor:
     return dice + 2 * entropy
 
 
+@torch.no_grad()
+def go_back(network: Network, towards: Network, share: float) -> None:
+    """Bring the network's weights a share of the way to another's (Wortsman et al., CVPR 2022)."""
+    for own, other in zip(network.parameters(), towards.parameters(), strict=True):
+        own.lerp_(other, share)
+
+
 class FineTuner:
     """One network's fine-tuning, in portions: call `run` as often as there is time.
 

@@ -15,7 +15,7 @@ from MusclePropLib.core.guided.subjects import random_structure
 from MusclePropLib.core.phantom.structures import Structure
 from MusclePropLib.core.priors import flow
 from MusclePropLib.core.priors.distance import bracket, outline_distance, signed_distance
-from MusclePropLib.core.priors.stack import CARRIED, INTERPOLATED, MEAN, MuscleStack, build_stack
+from MusclePropLib.core.priors.stack import BOTH, CARRIED, INTERPOLATED, MEAN, WALKED, MuscleStack, build_stack
 
 FAIR_DRAFT, POOR_SHARE = 0.7, 0.2
 """Most drafts of real volumes are good; lessons with a poorer one are mostly left out, lest it learns to distrust."""
@@ -24,6 +24,12 @@ HABIT_SHARE, EDGE_SHARE = 0.5, 0.25
 
 DRAFTS = (CARRIED, MEAN, INTERPOLATED)
 DRAFT_SHARES = (0.5, 0.3, 0.2)
+
+WALK_SHARE, TELLING = 0.5, 0.85
+"""Of the lessons where grey levels tell so many pixels near the drawn borders apart, how many begin from a walk."""
+
+GAPS, WAITING = 2, 16
+"""Lessons from one structure, at most, and how many wait to be mixed with those of others."""
 
 
 class Lessons(IterableDataset):
@@ -36,30 +42,53 @@ class Lessons(IterableDataset):
     def __iter__(self) -> Iterator[tuple[torch.Tensor, ...]]:
         worker = get_worker_info()
         rng = np.random.default_rng([self.seed, worker.id if worker else 0])
+        waiting: list[Clip] = []
         while True:
-            clip = simulated_clip(rng)
-            if clip is not None and (_draft_dice(clip) > FAIR_DRAFT or rng.random() < POOR_SHARE):
+            for clip in simulated_clips(rng):
+                if _draft_dice(clip) > FAIR_DRAFT or rng.random() < POOR_SHARE:
+                    waiting.append(clip)
+            while len(waiting) > WAITING:
+                clip = waiting.pop(int(rng.integers(len(waiting))))
                 yield tuple(torch.from_numpy(np.ascontiguousarray(a)) for a in vars(clip).values())
 
 
-def simulated_clip(rng: np.random.Generator) -> Clip | None:
-    """One lesson, or None where the random annotation pattern left nothing to learn."""
+def simulated_clips(rng: np.random.Generator) -> list[Clip]:
+    """Lessons from one structure, each on another gap; none where the random annotation pattern left nothing to learn.
+
+    A structure and its flow take longer to make than a lesson to learn, hence more than one from each.
+    """
     structure = _drawn_by_habit(rng, _cut_off(rng, random_structure(rng)))
     count = len(structure.mask)
     drawn, absent = _annotation_pattern(rng, structure)
     if drawn is None:
-        return None
+        return []
     positions = np.arange(count) * np.exp(rng.uniform(np.log(0.5), np.log(6)))
-    slices = np.arange(count)
-    stack = build_stack(structure.image, positions, (1.0, 1.0), drawn, absent, slices)
-    places = _clip_places(rng, sorted([*drawn, *absent]), count)
-    if places is None:
-        return None
-    clip = make_clip(stack, places, str(rng.choice(DRAFTS, p=DRAFT_SHARES)), _others(rng, structure, stack))
+    stack = build_stack(structure.image, positions, (1.0, 1.0), drawn, absent, np.arange(count))
+    others = _others(rng, structure, stack)
+    gaps = [_clip_places(rng, sorted([*drawn, *absent]), count) for _ in range(GAPS)]
+    different = {places.tobytes(): places for places in gaps if places is not None}
+    return [augmented(rng, _lesson(rng, structure, stack, places, others)) for places in different.values()]
+
+
+def _lesson(
+    rng: np.random.Generator, structure: Structure, stack: MuscleStack, places: np.ndarray, others: np.ndarray | None
+) -> Clip:
+    clip = make_clip(stack, places, _draft(rng, stack), others)
     clip.target = np.stack([stack.frame.sample(structure.mask[p], p) for p in places])
     unknown = np.array([p not in stack.known for p in places], np.float32)
     clip.counts = np.broadcast_to(unknown[:, None, None], clip.target.shape)
-    return augmented(rng, clip)
+    return clip
+
+
+def _draft(rng: np.random.Generator, stack: MuscleStack) -> str:
+    """Which draft is to be corrected: now and then a random walk, where a tool would take it to be of use."""
+    told = [stack.told_apart(place, stack.known[place]) for place in stack.known]
+    told = [share for share in told if share is not None]
+    if told and np.mean(told) > TELLING and rng.random() < WALK_SHARE:
+        if WALKED not in stack.drafts:
+            stack.add_walk()
+        return WALKED if rng.random() < 0.5 else BOTH
+    return str(rng.choice(DRAFTS, p=DRAFT_SHARES))
 
 
 def _drawn_by_habit(rng: np.random.Generator, structure: Structure) -> Structure:
@@ -113,7 +142,9 @@ def _annotation_pattern(
 
 
 def _draft_dice(clip: Clip) -> float:
-    draft, truth = ((plane > level) & (clip.counts > 0) for plane, level in ((clip.draft, 0), (clip.target, 0.5)))
+    """Dice of the draft on the unknown slices that hold the structure: one that goes on beyond its end may be good."""
+    counted = (clip.counts > 0) & (clip.target > 0.5).any(axis=(1, 2), keepdims=True)
+    draft, truth = ((plane > level) & counted for plane, level in ((clip.draft, 0), (clip.target, 0.5)))
     return 2 * float((draft & truth).sum()) / max(float(draft.sum() + truth.sum()), 1.0)
 
 

@@ -140,14 +140,17 @@ class MuscleWork:
 
         The candidates are a mean of correction and draft, as it is and with areas between its own and the expected
         ones: the grey levels may know better, or not. `farther` may better them beyond the known slices, where both
-        end with what the network believes of its own mask, unless it has lost the muscle on a hidden slice there.
+        end with what the network believes of its own mask, unless it has lost the muscle on a hidden slice there or,
+        with but one drawn slice, leaves that one's room.
         """
         draft = self.draft
         free = self.candidates[FREE_NETWORK] = farther(with_draft(logits, self.stack.drafts[draft]))
         for task, field_ in zip(self.tasks, hidden, strict=True):
             task.fields[FREE_NETWORK] = _mean(field_, task.fields[draft])
         hidden, known = [task.fields[FREE_NETWORK] for task in self.tasks], self.stack.known
-        self.gone = ended_beyond(free, known) & (not has_lost(free, known, self.tasks, hidden))
+        self.gone = np.zeros(len(free), bool)
+        if self.fills(FREE_NETWORK) or self.tasks:
+            self.gone = ended_beyond(free, known) & (not has_lost(free, known, self.tasks, hidden))
         free[self.gone] = -LOGIT_LIMIT
         between = network_share(self.tasks, hidden)
         share = shares(between, self.beyond, self.tapering)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import os
 import time
@@ -15,7 +16,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
 from MusclePropLib.core.errors import InputError
-from MusclePropLib.core.guided.finetune import correction_loss
+from MusclePropLib.core.guided.finetune import correction_loss, go_back
 from MusclePropLib.core.guided.inputs import guided_config
 from MusclePropLib.core.guided.lessons import Lessons
 from MusclePropLib.core.network import Network
@@ -24,7 +25,10 @@ from MusclePropLib.core.training import build_network
 
 @dataclass(frozen=True)
 class Recipe:
-    """How the bundled weights are made; `steps` of `batch` clips each, learning rate warmed up, then a cosine."""
+    """How the bundled weights are made; `steps` of `batch` clips each, learning rate warmed up, then a cosine.
+
+    `kept` is the share of the weights that it began with in those that come out.
+    """
 
     steps: int = 6000
     batch: int = 2
@@ -34,6 +38,7 @@ class Recipe:
     reconstruct_every: int = 8
     reconstruction_rate: float = 0.3
     seed: int = 0
+    kept: float = 0.0
 
 
 def pretrain(
@@ -50,6 +55,7 @@ def pretrain(
     network = build_network(lambda: Network(guided_config()), recipe.seed)
     if initial is not None:
         _begin_with(network, initial)
+    beginning = copy.deepcopy(network)
     average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(recipe.averaging))
     groups = network.parameter_groups()
     segmenting = torch.optim.Adam([*groups["shared"], *groups["segmentation"]], lr=recipe.learning_rate)
@@ -96,6 +102,7 @@ def pretrain(
                 report(step + 1, means)
         if (step + 1) % 200 == 0 or step + 1 == recipe.steps:
             _save(checkpoint, state, step + 1, recipe)
+    go_back(average.module, beginning, recipe.kept)
     return average.module
 
 

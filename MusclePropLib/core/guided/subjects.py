@@ -15,6 +15,9 @@ LENGTHS = (16, 24, 40)
 CALF_SHARE, CALVES, FIRST_CALF = 0.4, 6, 1000
 """Share of lessons from calves; how many are simulated, and the seed of the first: no benchmark uses these."""
 
+CLOSED_SHARE = 0.4
+"""Of the random structures, how many begin and end within the volume, as organs do."""
+
 MARGIN = 0.6
 """Surroundings kept on each side of a muscle, as a share of its extent."""
 
@@ -23,7 +26,7 @@ def random_structure(rng: np.random.Generator) -> Structure:
     """A structure with its image: any shape and texture, or a muscle over a part of a calf."""
     count = int(rng.choice(LENGTHS))
     if rng.random() > CALF_SHARE:
-        return simulate_structure(rng, count)
+        return simulate_structure(rng, count, closed=bool(rng.random() < CLOSED_SHARE))
     calf = _calf(FIRST_CALF + int(rng.integers(CALVES)))
     return _part_of(calf, rng, 1 + int(rng.integers(len(calf.names))), count)
 

@@ -14,7 +14,7 @@ import torch
 from MusclePropLib.core.device import Plan
 from MusclePropLib.core.guided.correct import correct_stack
 from MusclePropLib.core.guided.farther import step_by_step
-from MusclePropLib.core.guided.finetune import FineTuner
+from MusclePropLib.core.guided.finetune import FineTuner, go_back
 from MusclePropLib.core.guided.hidden import HiddenTask
 from MusclePropLib.core.guided.inputs import CLIP_SLICES, Clip
 from MusclePropLib.core.guided.muscle import MuscleWork
@@ -24,8 +24,8 @@ from MusclePropLib.core.priors.stack import CARRIED, MuscleStack
 
 FOLDS = 2
 KEPT = 0.5
-"""Share of the weights before fine-tuning in those after it (Wortsman et al., CVPR 2022): a few slices teach a network
-what this volume looks like, and make it forget a little of what it knew of others."""
+"""Share of the weights before fine-tuning in those after it: a few slices teach a network what this volume looks like,
+and make it forget a little of what it knew of others."""
 
 PORTION = 5
 """Steps between two looks at the clock."""
@@ -87,7 +87,7 @@ class Tuning:
                 break
             tell(done, steps, time.monotonic() - began, float(np.mean([tuner.loss for tuner in tuners])))
         for before, after in zip(self.networks, networks, strict=True):
-            _go_back(after, before)
+            go_back(after, before, KEPT)
         self.networks, self.tuned = networks, True
 
     def correct(self, work: MuscleWork, works: Sequence[MuscleWork], spacing: tuple[float, float]) -> None:
@@ -110,13 +110,6 @@ class Tuning:
     def _hidden(self, task: HiddenTask, work: MuscleWork) -> np.ndarray:
         network = self.networks[1 - fold_of(task, work)]
         return correct_stack(network, task.stack, work.draft, task.others, self.plan, only=task.place)
-
-
-@torch.no_grad()
-def _go_back(network: Network, towards: Network) -> None:
-    """Bring the network's weights the share KEPT of the way to another's."""
-    for own, other in zip(network.parameters(), towards.parameters(), strict=True):
-        own.lerp_(other, KEPT)
 
 
 def fold_of(task: HiddenTask, work: MuscleWork) -> int:

@@ -13,7 +13,7 @@ import numpy as np
 from .contents import bone, fill, in_air
 from .imaging import plain_scan, ultrasound, with_faults
 from .motion import Pair, log_uniform, mixing, slice_positions, smooth_paths, tissue_coordinates
-from .shapes import Tube, at_angle, random_tube, taper
+from .shapes import Tube, at_angle, closing, random_tube, taper
 
 
 @dataclass(frozen=True)
@@ -29,18 +29,24 @@ class Structure:
     others: np.ndarray
 
 
-def simulate_structure(rng: np.random.Generator, slices: int = 24, size: int = 96) -> Structure:
-    """A random structure; the target is present at least on the middle two thirds of the slices."""
+def simulate_structure(rng: np.random.Generator, slices: int = 24, size: int = 96, closed: bool = False) -> Structure:
+    """A random structure; the target is present at least on the middle two thirds of the slices.
+
+    Unless it is `closed`: then it begins and ends within the volume, and changes faster than the tissue moves.
+    """
     positions = slice_positions(rng, slices)
     mix = mixing(positions, log_uniform(rng, 5.0, 50.0))
     pixels = tissue_coordinates(rng, mix, size)
     diameter = (0.12 + 0.33 * np.sqrt(rng.random())) * size
-    tube = random_tube(rng, mix, diameter, size)
-    tube = replace(tube, radius=tube.radius * taper(rng, slices)[:, None])
+    change = mixing(positions, log_uniform(rng, 4.0, 15.0)) if closed else mix
+    tube = random_tube(rng, change, diameter, size)
+    course = closing(rng, slices) if closed else taper(rng, slices)
+    tube = replace(tube, radius=tube.radius * course[:, None])
     reach, angle = tube.locate(*pixels)
     simple = reach - at_angle(tube.radius, angle)
     tubes = [beside(rng, mix, tube, diameter, size) for _ in range(rng.choice(3, p=[0.3, 0.4, 0.3]))]
-    distance = with_parts(rng, mix, tube, diameter, pixels, simple)
+    branch_course = course if closed else taper(rng, slices)
+    distance = with_parts(rng, mix, tube, branch_course, diameter, pixels, simple)
     distance, neighbours = settle(rng, distance, [t.distance(*pixels) for t in tubes])
     at = moving_positions(rng, tube, reach, angle, pixels)
     echo = fill(rng, positions, distance, neighbours, angle, at)
@@ -61,14 +67,23 @@ def simulate_structure(rng: np.random.Generator, slices: int = 24, size: int = 9
 
 
 def with_parts(
-    rng: np.random.Generator, mix: np.ndarray, tube: Tube, diameter: float, pixels: Pair, distance: np.ndarray
+    rng: np.random.Generator,
+    mix: np.ndarray,
+    tube: Tube,
+    course: np.ndarray,
+    diameter: float,
+    pixels: Pair,
+    distance: np.ndarray,
 ) -> np.ndarray:
-    """Distance to the border of the target once it has, sometimes, a branch that parts from it, or a hole."""
+    """Distance to the border of the target once it has, sometimes, a branch that parts from it, or a hole.
+
+    `course` (slices,) is the branch's size along the axis.
+    """
     kind = rng.random()
     if kind < 0.15:
         part = random_tube(rng, mix, diameter * rng.uniform(0.4, 0.8), pixels[0].shape[2])
         offset = diameter * wandering_direction(rng, mix) * (rng.uniform(0.2, 0.7) + 0.5 * smooth_paths(rng, mix, 1))
-        radius = part.radius * taper(rng, len(part.radius))[:, None]
+        radius = part.radius * course[:, None]
         return np.minimum(distance, replace(part, radius=radius, centre=tube.centre + offset).distance(*pixels))
     if kind < 0.18:
         hole = replace(tube, radius=tube.radius * rng.uniform(0.2, 0.5))
