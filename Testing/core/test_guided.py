@@ -210,6 +210,17 @@ def test_pretraining_resumes_where_it_was_broken_off(tmp_path):
     assert all(torch.equal(a, b) for a, b in zip(network_.parameters(), again.parameters(), strict=True))
 
 
+def test_pretraining_keeps_a_share_of_the_weights_that_it_began_with(tmp_path):
+    begun = network()
+    alone, mixed = (
+        pretrain(Recipe(steps=1, batch=1, kept=kept), tmp_path / f"{kept}.ckpt", workers=0, initial=begun)
+        for kept in (0.0, 0.25)
+    )
+    assert any((a != b).any() for a, b in zip(alone.parameters(), begun.parameters(), strict=True))
+    for before, after, between in zip(begun.parameters(), alone.parameters(), mixed.parameters(), strict=True):
+        torch.testing.assert_close(between, 0.25 * before + 0.75 * after)
+
+
 def test_pretraining_goes_on_from_a_network_with_fewer_inputs(tmp_path):
     with torch.random.fork_rng():
         torch.manual_seed(1)
