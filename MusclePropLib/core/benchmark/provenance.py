@@ -14,8 +14,9 @@ METHOD = (
     "MusclePropLib/core/priors",
     *(f"MusclePropLib/core/{name}.py" for name in _FILES.split()),
     "Resources/Weights/guided.safetensors",
+    *(f":(exclude)MusclePropLib/core/guided/{name}.py" for name in ("lessons", "pretrain", "subjects")),
 )
-"""Git paths of what MuscleProp's own figures depend on."""
+"""Git paths of what MuscleProp's own figures depend on; what the weights were made with is in the weights."""
 
 
 @cache
