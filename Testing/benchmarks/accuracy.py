@@ -22,7 +22,7 @@ from MusclePropLib.core.benchmark.overview import costs, means
 from MusclePropLib.core.benchmark.plan import Plan
 from MusclePropLib.core.benchmark.plot import draw
 from MusclePropLib.core.benchmark.problems import SimulatedCase, load_problem
-from MusclePropLib.core.benchmark.provenance import commit, is_stale
+from MusclePropLib.core.benchmark.provenance import is_outdated, measured_at
 from MusclePropLib.core.benchmark.report import every_case, what_did_not_run
 from MusclePropLib.core.benchmark.results import Results
 from MusclePropLib.core.benchmark.run import environment, run_benchmark
@@ -139,7 +139,7 @@ def keeper(args):
     """Which rows count as measured."""
     if args.again:
         return False
-    return lambda row: not (args.renew and RIVALS[row["method"]].own and is_stale(row.get("commit", "")))
+    return lambda row: not (args.renew and is_outdated(row))
 
 
 def cases_of(kind, args):
@@ -200,9 +200,6 @@ def case_tables(kind, rows):
 
 
 def introduction(results):
-    own = [row for row in results.rows if RIVALS[row["method"]].own and row["status"] == "done"]
-    stale = sum(is_stale(row.get("commit", "")) for row in own)
-    commits = ", ".join(sorted({row.get("commit") or "unknown" for row in own}))
     counts = {kind: len({row["case"] for row in results.rows if row["kind"] == kind}) for kind in KINDS}
     told = "\n".join(f"- {shown(name)}: {words}" for name, words in LAYOUTS.items())
     return f"""# Accuracy
@@ -217,8 +214,7 @@ Layouts:
 
 {told}
 
-MuscleProp's figures: commit {commits or "none"}; the page: commit {commit() or "unknown"}. Of {len(own)} figures of
-MuscleProp, {stale} were measured before the method last changed."""
+{measured_at(results.rows)}"""
 
 
 if __name__ == "__main__":

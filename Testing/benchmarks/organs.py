@@ -17,13 +17,12 @@ from tqdm import tqdm
 
 from MusclePropLib.core.benchmark.plan import Plan
 from MusclePropLib.core.benchmark.plot import draw
-from MusclePropLib.core.benchmark.provenance import commit, is_stale
+from MusclePropLib.core.benchmark.provenance import is_outdated, measured_at
 from MusclePropLib.core.benchmark.report import INTRODUCTION, tables
 from MusclePropLib.core.benchmark.run import environment, run_benchmark
 from MusclePropLib.core.benchmark.store import Store, read_rows
 from MusclePropLib.core.cohort.cases import find_cases
 from MusclePropLib.core.files import replacing
-from MusclePropLib.core.rivals import RIVALS
 
 HERE = Path(__file__).parent
 ROWS, PAGE, PICTURE = HERE / "organs", HERE / "organs.md", HERE / "organs.png"
@@ -63,15 +62,10 @@ def main():
 
 def measure(name, part, cases):
     """Case by case, so that an interrupted run leaves few of them half done."""
-    store = Store(ROWS / f"{name}.json", environment(), keep=is_fresh)
+    store = Store(ROWS / f"{name}.json", environment(), keep=lambda row: not is_outdated(row))
     plan = Plan(part.methods, part.slices, part.layout, crop=not part.whole)
     with tqdm(total=len(cases) * len(part.slices) * len(part.methods), desc=name, unit="run", disable=None) as bar:
         run_benchmark(cases, plan, store, lambda row: bar.update())
-
-
-def is_fresh(row):
-    """Whether a figure is of the method as it is."""
-    return not (RIVALS[row["method"]].own and is_stale(row.get("commit", "")))
 
 
 def write_page():
@@ -97,17 +91,14 @@ def in_order(part, rows):
 
 
 def introduction(rows):
-    own = [row for row in rows if RIVALS[row["method"]].own and row["status"] == "done"]
-    stale = sum(not is_fresh(row) for row in own)
-    commits = ", ".join(sorted({row["commit"] for row in own}))
     return f"""# Organs and muscles in a CT
 
-Written by `organs.py` from the figures in `organs/`. MuscleProp's figures, and those of its shape priors: commit
-{commits or "none"}; the page: commit {commit() or "unknown"}. Of {len(own)} figures of MuscleProp, {stale} were
-measured before the method last changed. The volumes are cut to the organ, so that no method can follow it beyond its
-ends, but for those called whole, where it may be followed through the whole trunk. The scale of the flow, the exponents
-of the self-estimate, the sizes of the candidates and the rules of the choice among them were found on these organs,
-among others; the network's weights have never seen them."""
+Written by `organs.py` from the figures in `organs/`. {measured_at(rows)}
+
+The volumes are cut to the organ, so that no method can follow it beyond its ends, but for those called whole, where it
+may be followed through the whole trunk. The scale of the flow, the exponents of the self-estimate, the sizes of the
+candidates and the rules of the choice among them were found on these organs, among others; the network's weights have
+never seen them."""
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import pytest
 from MusclePropLib.core.benchmark.calibration import calibration, draw_calibration, points_of
 from MusclePropLib.core.benchmark.overview import costs, means
 from MusclePropLib.core.benchmark.results import ALL, OURS, Results
-from MusclePropLib.core.benchmark.statistics import differences, over_cases, per_draw
+from MusclePropLib.core.benchmark.statistics import differences, mean_over_subjects, over_cases, per_draw
 from MusclePropLib.core.benchmark.targets import SECTIONS, calf_volumes, leads, left_out, twice_as_many
 
 
@@ -84,6 +84,15 @@ def test_intervals_hold_the_scatter_of_cases_and_of_seeds():
     half = 1.96 * 0.1 / np.sqrt(60)
     assert cases_alone.high - cases_alone.low == pytest.approx(2 * half, rel=0.3)
     assert np.isnan(over_cases({("a", 0): 0.5}).low)
+
+
+def test_an_interval_is_the_same_whichever_row_was_measured_first():
+    values = {(case, seed): dice for case, seed, dice in [("a", 0, 0.9), ("a", 1, 0.2), ("b", 0, 0.6), ("c", 0, 0.4)]}
+    assert over_cases(values) == over_cases(dict(reversed(values.items())))
+    rows = [row("copy", dice, case=f"{case} {seed}") for (case, seed), dice in values.items()]
+    pages = [[section(Results(order)) for section in (*SECTIONS, means)] for order in (rows, rows[::-1])]
+    assert pages[0] == pages[1]
+    assert mean_over_subjects(rows, "dice") == mean_over_subjects(rows[::-1], "dice")
 
 
 def test_a_seeded_layout_is_compared_with_an_unseeded_one_of_the_same_case():

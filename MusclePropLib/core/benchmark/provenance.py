@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
+from MusclePropLib.core.rivals import RIVALS
+
+Row = dict[str, Any]
 ROOT = Path(__file__).resolve().parents[3]
 
 _FILES = "annotations assemble convlstm convolution losses network outcome propagation training"
@@ -29,6 +34,20 @@ def commit() -> str:
 def is_stale(measured_at: str) -> bool:
     """Whether MuscleProp's method has changed since that commit; true of a commit that is not known, too."""
     return not measured_at or bool(_git("diff", "--name-only", measured_at, "HEAD", "--", *METHOD, failed="unknown"))
+
+
+def is_outdated(row: Row) -> bool:
+    """Whether a benchmark's row is of MuscleProp as it was before its method last changed."""
+    return RIVALS[row["method"]].own and is_stale(row.get("commit", ""))
+
+
+def measured_at(rows: Iterable[Row]) -> str:
+    """What a page says of the state that its figures of MuscleProp are of."""
+    own = [row for row in rows if RIVALS[row["method"]].own and row["status"] == "done"]
+    commits = ", ".join(sorted({row.get("commit") or "unknown" for row in own}))
+    outdated = sum(map(is_outdated, own))
+    return f"""MuscleProp's figures: commit {commits or "none"}; the page: commit {commit() or "unknown"}.
+Of {len(own)} figures of MuscleProp, {outdated} were measured before the method last changed."""
 
 
 def _git(*arguments: str, failed: str = "") -> str:

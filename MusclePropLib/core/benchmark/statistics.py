@@ -41,6 +41,7 @@ def subject_means(rows: Iterable[Row], figure: str, muscle: str | None = None, s
     """Mean of a figure of the scores within each subject, over its muscles, cases and seeds, undefined ones left out.
 
     Subjects, not volumes, are independent. `size` takes absolute values. A subject with no value at all is missing.
+    They are in order, so that an interval does not depend on which row was measured first.
     """
     values: dict[str, list[float]] = defaultdict(list)
     for row in rows:
@@ -48,7 +49,7 @@ def subject_means(rows: Iterable[Row], figure: str, muscle: str | None = None, s
             value = scores.get(figure)
             if value is not None and muscle in (None, name):
                 values[row["subject"]].append(abs(value) if size else value)
-    return {subject: float(np.mean(found)) for subject, found in values.items()}
+    return {subject: float(np.mean(found)) for subject, found in sorted(values.items())}
 
 
 def mean_over_subjects(rows: Iterable[Row], figure: str, muscle: str | None = None, size: bool = False) -> Interval:
@@ -76,10 +77,11 @@ def per_draw(rows: Iterable[Row], figure: str, muscle: str | None = None, size: 
 def over_cases(values: Mapping[Draw, float], level: float = 0.95, resamples: int = 2000) -> Interval:
     """Mean over the cases of the mean over their seeds.
 
-    The interval resamples cases and, within each, seeds (percentile bootstrap, Davison and Hinkley 1997, section 3.8).
+    The interval resamples cases and, within each, seeds (percentile bootstrap, Davison and Hinkley 1997, section 3.8),
+    the same whatever the order of `values`.
     """
     cases: dict[str, list[float]] = defaultdict(list)
-    for (case, _), value in values.items():
+    for (case, _), value in sorted(values.items()):
         cases[case].append(value)
     if not cases:
         return Interval(math.nan, math.nan, math.nan, 0)

@@ -11,6 +11,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from MusclePropLib.core.guided.augment import augmented
 from MusclePropLib.core.guided.inputs import CLIP_SLICES, Clip, make_clip, thinned
+from MusclePropLib.core.guided.muscle import TELLING
 from MusclePropLib.core.guided.subjects import random_structure
 from MusclePropLib.core.phantom.structures import Structure
 from MusclePropLib.core.priors import flow
@@ -25,8 +26,8 @@ HABIT_SHARE, EDGE_SHARE = 0.5, 0.25
 DRAFTS = (CARRIED, MEAN, INTERPOLATED)
 DRAFT_SHARES = (0.5, 0.3, 0.2)
 
-WALK_SHARE, TELLING = 0.5, 0.85
-"""Of the lessons where grey levels tell so many pixels near the drawn borders apart, how many begin from a walk."""
+WALK_SHARE = 0.5
+"""Of the lessons where grey levels tell the drawn borders well enough for a random walk, how many begin from one."""
 
 GAPS, WAITING = 2, 16
 """Lessons from one structure, at most, and how many wait to be mixed with those of others."""
