@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from MusclePropLib.core.annotations import MuscleAnnotation
-from MusclePropLib.core.guided.ending import ended_beyond
+from MusclePropLib.core.guided.choice import own_error
+from MusclePropLib.core.guided.ending import ended_beyond, error_at_end
 from MusclePropLib.core.guided.hidden import hidden_tasks
 from MusclePropLib.core.guided.inputs import LOGIT_LIMIT
 from MusclePropLib.core.guided.muscle import FREE_NETWORK, NETWORK, MuscleWork
@@ -13,6 +14,8 @@ from MusclePropLib.core.priors.stack import CARRIED, build_stack
 from Testing.core.tubes import tube
 
 SURE, UNSURE = 1.0, 0.02
+NOTHING = -1 / 3
+"""With this belief nothing is left of a mask, as a quarter of the draft is added."""
 DRAWN = (6, 8, 10)
 
 
@@ -59,19 +62,34 @@ def test_candidates_end_there_even_where_the_curve_expects_more():
         assert not work.expected_areas[beyond].any(), "beside other muscles it is given nothing back"
 
 
-@pytest.mark.parametrize(
-    ("lost", "thin", "ends"), [(10, (), False), (10, (10,), True), (8, (), True), (None, (), True)]
-)
-def test_a_network_that_lost_a_drawn_outer_slice_does_not_tell_where_the_muscle_ends(lost, thin, ends):
+def corrected_with_hidden(lost, belief_there, thin=()):
+    """The work after a network that ends the muscle at 3 and has another belief in the hidden slice `lost`."""
     work = work_on(DRAWN, thin)
     image, _ = tube(slices=17)
     work.tasks = list(hidden_tasks(image, work.positions, (0.5, 0.5), work.annotation.drawn, set(), np.arange(17)))
     work.score_drafts()
     belief = np.full(17, SURE)
     belief[3] = -0.3
-    hidden = [(-0.3 if t.slice_index == lost else SURE) * t.fields[work.draft] for t in work.tasks]
+    hidden = [(belief_there if t.slice_index == lost else SURE) * t.fields[work.draft] for t in work.tasks]
     work.add_network(found_by(work, belief), hidden)
+    return work
+
+
+@pytest.mark.parametrize(
+    ("lost", "thin", "ends"), [(10, (), False), (10, (10,), True), (8, (), True), (None, (), True)]
+)
+def test_a_network_that_lost_a_drawn_outer_slice_does_not_tell_where_the_muscle_ends(lost, thin, ends):
+    work = corrected_with_hidden(lost, NOTHING, thin)
     assert work.gone[:4].all() == ends and work.gone.any() == ends
+
+
+def test_one_that_only_doubts_a_drawn_outer_slice_still_tells_where_it_sees_nothing_at_all():
+    doubt = -0.23  # a quarter of the draft is added: it sees little of the muscle there, but something
+    work = corrected_with_hidden(10, doubt)
+    seen = own_error(next(t.fields[FREE_NETWORK] for t in work.tasks if t.slice_index == 10)[None])
+    plain = error_at_end(work.candidates[FREE_NETWORK], work.stack.known)
+    assert plain < seen < 1, "by itself, that slice would count as an end"
+    assert work.gone[:4].all() and not work.gone[4:].any()
 
 
 def test_a_network_that_is_sure_of_a_muscle_follows_it_to_the_last_slice():

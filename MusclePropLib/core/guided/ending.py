@@ -18,36 +18,29 @@ THICK = 0.5
 """Share of the mean drawn area from which on a muscle is no mere tip, in which a network need not believe."""
 
 
-def error_at_end(logits: np.ndarray, known: Collection[int]) -> float:
-    """Error (1 - Dice) that the network expects of its own mask from which on a muscle has ended.
-
-    `logits` are the network's (n, rows, columns), `known` places among them; it is measured from the first to the last.
-    """
-    return 1 - BELIEF * (1 - own_error(logits[min(known) : max(known) + 1]))
-
-
-def ended_beyond(logits: np.ndarray, known: Collection[int]) -> np.ndarray:
+def ended_beyond(
+    logits: np.ndarray, known: Collection[int], tasks: Sequence[HiddenTask] = (), hidden: Sequence[np.ndarray] = ()
+) -> np.ndarray:
     """Places (n,) bool beyond the outermost `known` ones from where, going outwards, the muscle first has ended.
 
-    What the network's `logits` (n, rows, columns) show behind its end is something else.
+    What the network's `logits` (n, rows, columns) show behind its end is something else. `hidden` are its logits
+    (rows, columns) on the hidden slice of each of `tasks`.
     """
-    gone, limit = np.zeros(len(logits), bool), error_at_end(logits, known)
+    gone, limit = np.zeros(len(logits), bool), error_at_end(logits, known, tasks, hidden)
     for outwards in (np.arange(min(known) - 1, -1, -1), np.arange(max(known) + 1, len(logits))):
-        gone[outwards] = np.logical_or.accumulate([own_error(logits[place]) >= limit for place in outwards])
+        gone[outwards] = np.logical_or.accumulate([own_error(logits[place]) > limit for place in outwards])
     return gone
 
 
-def has_lost(
-    logits: np.ndarray, known: Collection[int], tasks: Sequence[HiddenTask], hidden: Sequence[np.ndarray]
-) -> bool:
-    """Whether the network would have taken the muscle to be over on an outer slice where the expert drew it.
+def error_at_end(
+    logits: np.ndarray, known: Collection[int], tasks: Sequence[HiddenTask] = (), hidden: Sequence[np.ndarray] = ()
+) -> float:
+    """Error (1 - Dice) that the network expects of its own mask beyond which a muscle has ended; as `ended_beyond`.
 
-    `hidden` are its logits (rows, columns) on the hidden slice of each of `tasks`; the others as `ended_beyond`. What
-    such a network says of the muscle's end is not to be relied upon.
+    More than the network expects from the first to the last of the `known` places, and more than on any outer hidden
+    slice where the expert drew more than a tip: one that sees nothing even there never says that a muscle has ended.
     """
-    limit = error_at_end(logits, known)
+    limit = 1 - BELIEF * (1 - own_error(logits[min(known) : max(known) + 1]))
     thick = THICK * np.mean([task.drawn_area for task in tasks]) if tasks else 0.0
-    return any(
-        task.beyond and task.drawn_area >= thick and own_error(field[None]) >= limit
-        for task, field in zip(tasks, hidden, strict=True)
-    )
+    outer = [own_error(f[None]) for t, f in zip(tasks, hidden, strict=True) if t.beyond and t.drawn_area >= thick]
+    return max(limit, *outer) if outer else limit

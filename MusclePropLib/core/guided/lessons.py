@@ -83,9 +83,7 @@ def _lesson(
 
 def _draft(rng: np.random.Generator, stack: MuscleStack) -> str:
     """Which draft is to be corrected: now and then a random walk, where a tool would take it to be of use."""
-    told = [stack.told_apart(place, stack.known[place]) for place in stack.known]
-    told = [share for share in told if share is not None]
-    if told and np.mean(told) > TELLING and rng.random() < WALK_SHARE:
+    if stack.plainness > TELLING and rng.random() < WALK_SHARE:
         if WALKED not in stack.drafts:
             stack.add_walk()
         return WALKED if rng.random() < 0.5 else BOTH

@@ -19,7 +19,7 @@ from MusclePropLib.core.guided.choice import (
     own_error,
     trust,
 )
-from MusclePropLib.core.guided.ending import ended_beyond, has_lost
+from MusclePropLib.core.guided.ending import ended_beyond
 from MusclePropLib.core.guided.hidden import HiddenTask, reach
 from MusclePropLib.core.guided.inputs import LOGIT_LIMIT, draft_logits
 from MusclePropLib.core.guided.sizes import joined_areas, network_share, shares
@@ -126,9 +126,7 @@ class MuscleWork:
 
     def plain(self) -> bool:
         """Whether grey levels alone tell the muscle's inside from its outside on the drawn slices themselves."""
-        told = [self.stack.told_apart(place, distance) for place, distance in self.stack.known.items()]
-        told = [share for share in told if share is not None]
-        return bool(told) and float(np.mean(told)) > PLAIN
+        return self.stack.plainness > PLAIN
 
     def add_network(
         self,
@@ -140,8 +138,7 @@ class MuscleWork:
 
         The candidates are a mean of correction and draft, as it is and with areas between its own and the expected
         ones: the grey levels may know better, or not. `farther` may better them beyond the known slices, where both
-        end with what the network believes of its own mask, unless it has lost the muscle on a hidden slice there or,
-        with but one drawn slice, leaves that one's room.
+        end with what the network believes of its own mask, unless it leaves the room of the only drawn slice.
         """
         draft = self.draft
         free = self.candidates[FREE_NETWORK] = farther(with_draft(logits, self.stack.drafts[draft]))
@@ -150,7 +147,7 @@ class MuscleWork:
         hidden, known = [task.fields[FREE_NETWORK] for task in self.tasks], self.stack.known
         self.gone = np.zeros(len(free), bool)
         if self.fills(FREE_NETWORK) or self.tasks:
-            self.gone = ended_beyond(free, known) & (not has_lost(free, known, self.tasks, hidden))
+            self.gone = ended_beyond(free, known, self.tasks, hidden)
         free[self.gone] = -LOGIT_LIMIT
         between = network_share(self.tasks, hidden)
         share = shares(between, self.beyond, self.tapering)
@@ -259,9 +256,10 @@ class MuscleWork:
 
     def present(self, name: str) -> np.ndarray:
         """Places (n,) where the muscle is shown: not beyond its end, nor where nothing can be trusted any more."""
-        if name not in self.trusts:
-            return ~self.gone
-        return ~self.beyond | (~self.gone & (self._errors(self.trusts[name]) <= 1 - LEAST_TRUST))
+        shown = ~self.gone
+        if name in self.trusts:
+            shown &= ~self.beyond | (self._errors(self.trusts[name]) <= 1 - LEAST_TRUST)
+        return shown
 
     @property
     def expected_areas(self) -> np.ndarray:

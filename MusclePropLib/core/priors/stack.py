@@ -57,6 +57,13 @@ class MuscleStack:
         """What grey levels alone say, (n, rows, columns); made when first asked for, after the first preview."""
         return appearance.likelihood_ratio(self.images, self.known)
 
+    @property
+    def plainness(self) -> float:
+        """Mean of `told_apart` over the known places: 0 if none of them has the area for it."""
+        told = [self.told_apart(place, distance) for place, distance in self.known.items()]
+        told = [share for share in told if share is not None]
+        return float(np.mean(told)) if told else 0.0
+
     def add_walk(self) -> None:
         """Add the random walk to the drafts; it takes longer than the others together."""
         self.drafts[WALKED] = appearance.walked(self.images, self.known)
