@@ -51,6 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of stdout, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as fault:  # a disk that is full, a folder that may not be written to
+        return _complain(f"{fault.filename}: {fault.strerror}" if fault.filename else str(fault), 1)
 
 
 def command_names() -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Iterable, Mapping
@@ -49,10 +50,19 @@ def check_output(path: Path, inputs: Iterable[Path] = ()) -> None:
 
 
 def check_folder(path: Path) -> None:
-    """InputError if `path` is not a folder and cannot become one."""
+    """InputError if `path` is not a folder and cannot become one, or nothing can be written to it."""
     existing = next(p for p in (path, *path.resolve().parents) if p.exists())
     if not existing.is_dir():
         raise InputError(f"{path}: there is a file of that name where a folder is needed")
+    if not os.access(existing, os.W_OK):
+        raise InputError(f"{path}: nothing can be written to this folder")
+
+
+def check_weights_name(path: Path) -> None:
+    """InputError if weights cannot be written under this name, before a long training finds out."""
+    if path.suffix != ".safetensors" or not path.parent.is_dir():
+        raise InputError(f"{path}: weights need a name that ends with .safetensors, in a folder that exists")
+    check_folder(path.parent)
 
 
 class Progress:

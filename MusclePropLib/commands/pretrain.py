@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from MusclePropLib.commands.common import print_json
+from MusclePropLib.commands.common import check_weights_name, print_json
 from MusclePropLib.core.errors import InputError
 
 HELP = "train the weights of guided propagation on simulated structures"
@@ -36,16 +36,17 @@ def run(args: argparse.Namespace) -> int:
 
     from tqdm import tqdm
 
-    from MusclePropLib.core.guided.pretrain import Recipe, pretrain
+    from MusclePropLib.core.guided.pretrain import Recipe, can_begin_with, pretrain
     from MusclePropLib.core.weights import load_weights, save_weights
 
-    if args.output.suffix != ".safetensors" or not args.output.parent.is_dir():
-        raise InputError(f"{args.output}: weights need a name that ends with .safetensors, in a folder that exists")
+    check_weights_name(args.output)
     if args.steps < 1 or args.workers < 0 or not args.learning_rate > 0:
         raise InputError("--steps and --learning-rate must be positive and --workers not negative")
     if not 0 <= args.keep < 1 or (args.keep and not args.init):
         raise InputError("--keep is a share from 0 to less than 1, of the weights that --init names")
     initial = load_weights(args.init) if args.init else None
+    if initial and not can_begin_with(initial.network):
+        raise InputError(f"{args.init}: weights of another kind of network than that of guided propagation")
     recipe = Recipe(steps=args.steps, learning_rate=args.learning_rate, seed=args.seed, kept=args.keep)
     checkpoint = args.output.with_suffix(".ckpt")
     with tqdm(total=args.steps, desc="Pretraining", unit="step") as bar:
@@ -54,10 +55,7 @@ def run(args: argparse.Namespace) -> int:
             bar.update(step - bar.n)
             bar.set_postfix(loss=f"{means['loss']:.3f}", draft_alone=f"{means['draft']:.3f}")
 
-        try:
-            network = pretrain(recipe, checkpoint, args.workers, report, initial.network if initial else None)
-        except InputError as fault:
-            raise InputError(f"{args.init}: {fault}") from fault
+        network = pretrain(recipe, checkpoint, args.workers, report, initial.network if initial else None)
     begun = {"init": initial.checksum} if initial else {}
     save_weights(args.output, network, {"recipe": asdict(recipe), **begun})
     checkpoint.unlink(missing_ok=True)

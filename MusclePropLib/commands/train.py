@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from MusclePropLib.commands._training import add_training_arguments, settings_of, shown_by
-from MusclePropLib.commands.common import Progress, print_json, write_json
+from MusclePropLib.commands.common import Progress, check_weights_name, print_json, write_json
 from MusclePropLib.core.errors import InputError
+
+if TYPE_CHECKING:
+    from MusclePropLib.core.cohort.cases import Split
 
 HELP = "train a network on a folder of partially annotated volumes"
 EXAMPLE = """muscleprop train cohort/ -o calf.safetensors --labels SOL,GM,GL
@@ -42,14 +46,16 @@ def run(args: argparse.Namespace) -> int:
     from MusclePropLib.core.cohort.fit import evaluate, fit, run_folder
     from MusclePropLib.core.cohort.processes import leads
 
-    if args.output.suffix != ".safetensors" or not args.output.parent.is_dir():
-        raise InputError(f"{args.output}: weights need a name that ends with .safetensors, in a folder that exists")
+    check_weights_name(args.output)
     labels, names = _labels(args.labels)
     own = {name: getattr(args, name) for name in ("variant", "share", "negatives", "seed")}
     settings = settings_of(args, labels=labels, names=names, **own)
     split = split_subjects(find_cases(args.cases, args.subject), args.seed)
     with Progress() as progress:
-        result = fit(split, settings, args.output, args.init, args.resume, shown_by(progress))
+        show = shown_by(progress)
+        if leads():
+            show({"event": "log", "level": "info", "text": _described(split)})
+        result = fit(split, settings, args.output, args.init, args.resume, show)
     if leads():
         scores = evaluate(args.output, split.test, settings)
         plain = {case: {label: found.to_json() for label, found in by.items()} for case, by in scores.items()}
@@ -59,6 +65,15 @@ def run(args: argparse.Namespace) -> int:
             {"weights": str(args.output), "steps": result.steps, "validation_dice": result.dice, "test_dice": dice}
         )
     return 0
+
+
+def _described(split: Split) -> str:
+    """Who is learned from and who is not: two volumes of one person must not be subjects of their own."""
+    learn, stop, report = (f"{len(part)} of {len({case.subject.casefold() for case in part})}" for part in split)
+    return (
+        f"Volumes of subjects: {learn} to learn from, {stop} to stop by, {report} to report on; "
+        "if volumes of one person count as several subjects, give --subject"
+    )
 
 
 def _labels(text: str | None) -> tuple[tuple[str, ...], tuple[tuple[int, str], ...]]:

@@ -1,7 +1,10 @@
 """Every command explains itself, and bad input is one sentence, status 2 and no file."""
 
+import errno
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -136,3 +139,19 @@ def test_unusable_arguments(argv, capsys):
         cli.main(argv)
     assert stop.value.code == 2
     assert "muscleprop" in capsys.readouterr().err
+
+
+def test_what_the_system_refuses_is_one_sentence(monkeypatch, tmp_path, capsys):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "calf.nrrd")
+
+    monkeypatch.setattr("MusclePropLib.core.volumes.write_volume", full)
+    assert cli.main(["phantom", "-o", str(tmp_path), "--shape", "8", "16", "16"]) == 1
+    assert capsys.readouterr().err == "muscleprop: calf.nrrd: No space left on device\n"
+
+
+@pytest.mark.parametrize("command", ["train cohort", "pretrain"])
+def test_weights_are_not_trained_for_a_folder_that_cannot_hold_them(command, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path)
+    assert cli.main([*command.split(), "-o", str(tmp_path / "w.safetensors")]) == 2
+    assert f"{tmp_path}: nothing can be written" in capsys.readouterr().err

@@ -32,7 +32,9 @@ def cohort(tmp_path):
 def test_train_writes_weights_and_says_how_good_they_are(cohort, tmp_path, capsys):
     weights = tmp_path / "calf.safetensors"
     assert cli.main(["train", str(cohort), "-o", str(weights), "--labels", "GM", *QUICK]) == 0
-    printed = json.loads(capsys.readouterr().out)
+    told = capsys.readouterr()
+    assert "1 of 1 to learn from, 1 of 1 to stop by, 1 of 1 to report on" in told.err
+    printed = json.loads(told.out)
     assert printed["steps"] == 2 and len(printed["test_dice"]) == 1
     assert load_weights(weights).metadata["labels"] == ["GM"]
     scores = json.loads((tmp_path / "calf.run" / "test.json").read_text(encoding="utf-8"))
@@ -90,3 +92,11 @@ def test_an_experiment_on_simulated_calves(tmp_path, capsys):
     assert cli.main(["experiment", "transfer", str(tmp_path / "calves"), "-o", str(tmp_path / "out"), *options]) == 0
     assert "GM, 50%, from GL" in capsys.readouterr().out
     assert {"transfer.md", "transfer.json", "transfer.png"} <= {path.name for path in (tmp_path / "out").iterdir()}
+
+
+def test_a_pretraining_that_was_broken_off_is_not_gone_on_with_otherwise(tmp_path, capsys):
+    weights = tmp_path / "guided.safetensors"
+    weights.with_suffix(".ckpt").write_bytes(b"half a checkpoint")
+    assert cli.main(["pretrain", "-o", str(weights), "--steps", "1", "--workers", "0"]) == 2
+    assert "guided.ckpt: no checkpoint of a pretraining" in capsys.readouterr().err
+    assert weights.with_suffix(".ckpt").read_bytes() == b"half a checkpoint" and not weights.exists()

@@ -273,3 +273,16 @@ def test_volume_reading_is_along_the_chosen_axis(tmp_path):
     assert np.array_equal(problem.volume.array, volume.array)
     assert np.array_equal(problem.truth["Segment_1"], truth)
     assert problem.volume.geometry.spacing == pytest.approx(volume.geometry.spacing)
+
+
+def test_a_muscle_with_all_of_its_slices_drawn_costs_the_others_nothing(tmp_path, folder):
+    case = find_cases(folder)[0]
+    problem = load_problem(case)
+    short = problem.truth["Segment_2"].copy()
+    short[:4], short[9:] = False, False
+    problem.truth["Segment_2"] = short
+    rows = []
+    plan = Plan(("copy", "area-spline"), (9, 17))
+    run_benchmark([case], plan, Store(tmp_path / "rows.json", {}), rows.append, lambda *_, **__: problem)
+    assert [row["status"] for row in rows] == ["done", "done", "skipped", "skipped"]
+    assert list(rows[0]["scores"]) == ["Segment_1"] and "left to find" in rows[-1]["message"]

@@ -40,6 +40,14 @@ def test_the_best_rival_is_the_best_on_average_and_has_to_have_run_everywhere():
     assert found[6].startswith("+0.100 [")
 
 
+def test_a_rival_that_tells_nothing_but_volumes_competes_with_its_volumes():
+    spline = row("area-spline", 0.0, muscle_error_percent=0.5)
+    spline["scores"]["GM"] = {name: spline["scores"]["GM"][name] for name in ("muscle_error_percent", "muscle_ml")}
+    rows = [row(OURS, 0.9), row("fill", 0.8, muscle_error_percent=-4.0), spline]
+    found = cells(leads(Results(rows)), "calves", "equal", "3")
+    assert found[5].endswith("fill") and "area-spline" in found[8] and "+300 %" in found[8]
+
+
 def test_kinds_are_taken_together_as_well():
     rows = [row(m, d, k, kind=k) for k in ("real", "calves") for m, d in ((OURS, 0.9), ("copy", 0.8))]
     assert cells(leads(Results(rows)), ALL, "equal", "3")[3] == "2"

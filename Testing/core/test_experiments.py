@@ -116,3 +116,17 @@ def test_signs_and_undefined_distances():
     assert summary.mean("volume_error_percent") == 3.0
     assert summary.mean("dice") == pytest.approx(0.6) and summary.spread("dice") == pytest.approx(0.1 * 2**0.5)
     assert np.isnan(summary.mean("hd95_mm"))
+
+
+def test_a_muscle_may_be_called_by_any_of_its_names():
+    assert {row.label for row in experiment("table1", "soleus").rows} == {"SOL"}
+    assert {row.label for row in experiment("table2a", "gm").rows} == {"GM"}
+
+
+def test_a_muscle_that_no_test_subject_shows_is_told_of_before_anything_is_trained(tmp_path, monkeypatch):
+    (tmp_path / "cohort").mkdir()
+    partly = find_cases(write_cohort(tmp_path / "cohort"))
+    base = replace(TINY, reading=replace(TINY.reading, complete=False))
+    monkeypatch.setattr(experiments, "fit", lambda *a, **k: pytest.fail("trained"))
+    with pytest.raises(InputError, match=r"set aside to test on with seed 0 \(x\d\) shows SOL"):
+        run_experiment(Experiment("Tiny", (Row("all", "SOL", "unet-s"),)), partly, tmp_path, base, (0,))

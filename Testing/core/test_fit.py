@@ -15,6 +15,8 @@ from tiny_cohort import TINY, write_cohort
 from MusclePropLib.core.cohort.cases import find_cases, split_subjects
 from MusclePropLib.core.cohort.fit import fit, run_folder
 from MusclePropLib.core.errors import InputError
+from MusclePropLib.core.segmentation import read_segmentation, segmentation_from_masks, write_segmentation
+from MusclePropLib.core.segments import Segment
 from MusclePropLib.core.weights import load_weights
 
 
@@ -162,3 +164,18 @@ def test_memory_that_runs_out_shortens_the_clips(cases, tmp_path, monkeypatch):
 def test_unusable_settings_are_said(cases, tmp_path, changes, fault):
     with pytest.raises(InputError, match=fault):
         train(cases, tmp_path / "w.safetensors", replace(TINY, **changes))
+
+
+def test_what_cannot_be_validated_is_told_of_before_the_first_step(tmp_path):
+    cohort = tmp_path / "cohort"
+    cohort.mkdir()
+    split = split_subjects(find_cases(write_cohort(cohort)), 0)
+    held = [read_segmentation(case.labels) for case in split.validation]
+    for case, found in zip(split.validation, held, strict=True):
+        only = segmentation_from_masks([found.mask(1)], found.geometry, [Segment("GL")])
+        write_segmentation(case.labels, only)
+    settings = replace(TINY, reading=replace(TINY.reading, complete=False))
+    events = []
+    with pytest.raises(InputError, match=r"set aside for validation \(x\d\) shows GM"):
+        fit(split, settings, tmp_path / "w.safetensors", on_event=events.append)
+    assert not [event for event in events if event["event"] == "progress"]

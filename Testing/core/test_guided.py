@@ -210,6 +210,22 @@ def test_pretraining_resumes_where_it_was_broken_off(tmp_path):
     assert all(torch.equal(a, b) for a, b in zip(network_.parameters(), again.parameters(), strict=True))
 
 
+@pytest.mark.parametrize("other", [Recipe(steps=2, batch=1, seed=1), Recipe(steps=3, batch=1)])
+def test_a_checkpoint_of_another_pretraining_is_not_gone_on_with(tmp_path, other):
+    checkpoint = tmp_path / "run.ckpt"
+    recipe = Recipe(steps=1, batch=1)
+    pretrain(recipe, checkpoint, workers=0)
+    before = checkpoint.read_bytes()
+    with pytest.raises(InputError, match=r"run\.ckpt is of another recipe"):
+        pretrain(other, checkpoint, workers=0)
+    with pytest.raises(InputError, match=r"run\.ckpt is of another recipe or other weights"):
+        pretrain(recipe, checkpoint, workers=0, initial=bundled.pretrained("bundled", 0)[0])
+    assert checkpoint.read_bytes() == before
+    checkpoint.write_bytes(before[: len(before) // 2])
+    with pytest.raises(InputError, match=r"run\.ckpt: no checkpoint of a pretraining"):
+        pretrain(recipe, checkpoint, workers=0)
+
+
 def test_pretraining_keeps_a_share_of_the_weights_that_it_began_with(tmp_path):
     begun = network()
     alone, mixed = (

@@ -1,11 +1,14 @@
 """Cases on the working grid: states, masks and the cache."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from MusclePropLib.core.annotations import NOT_MUSCLE, SLICES_TAG
 from MusclePropLib.core.cohort.cases import Case
 from MusclePropLib.core.cohort.clips import Sampler, assemble, keep_share
+from MusclePropLib.core.cohort.evaluation import full_scores, known_dice
 from MusclePropLib.core.cohort.frames import FrameGrid
 from MusclePropLib.core.cohort.prepared import Reading, prepare
 from MusclePropLib.core.errors import InputError
@@ -162,3 +165,45 @@ def test_augmentation_moves_image_and_mask_together(tmp_path):
         assert np.median(inside) > np.quantile(outside, 0.95)
         shapes.add(clip.masks[0].tobytes())
     assert len(shapes) == 6
+
+
+@pytest.mark.parametrize(("shape", "fits"), [((10, 40, 50), True), ((10, 40, 48), False), ((8, 44, 50), False)])
+def test_a_label_map_of_another_size_belongs_to_another_image(tmp_path, shape, fits):
+    case = replace(written(tmp_path, {"GM": block([4])}), labels=tmp_path / "masks.mha")
+    labels = np.zeros(shape, np.uint8)
+    labels[4, 12:28, 20:32] = 150
+    write_volume(case.labels, Volume(labels, Geometry.from_spacing(shape, GEOMETRY.spacing)))
+    if fits:
+        assert prepare(case, Reading(GRID, axis=0), tmp_path / "cache").mask("GM")[4].any()
+    else:
+        with pytest.raises(InputError, match=r"masks\.mha: .* voxels, but .*a\.nrrd has 50 x 40 x 10"):
+            prepare(case, Reading(GRID, axis=0), tmp_path / "cache")
+
+
+def test_a_part_of_the_grid_that_says_where_it_begins_is_a_label_map_too(tmp_path):
+    case = replace(written(tmp_path, {"GM": block([4])}), labels=tmp_path / "masks.mha")
+    affine = GEOMETRY.affine.copy()
+    affine[:3, 3] += affine[:3, 0] * 3
+    write_volume(case.labels, Volume(block([4])[3:7].astype(np.uint8) * 150, Geometry((4, 40, 50), affine)))
+    found = prepare(case, Reading(GRID, axis=0), tmp_path / "cache")
+    assert np.flatnonzero(found.mask("GM").any((1, 2))).tolist() == [4]
+
+
+@pytest.mark.parametrize("segments", [{"GM": block([])}, {NOT_MUSCLE: block([3])}])
+def test_a_case_on_which_no_muscle_is_drawn_is_named(tmp_path, segments):
+    with pytest.raises(InputError, match=r"a\.seg\.nrrd: no muscle is drawn"):
+        ready(tmp_path, segments, axis=0)
+
+
+def test_what_a_complete_label_map_does_not_show_is_absent(tmp_path):
+    whole, partly = (ready(tmp_path, {"GM": block([4])}, axis=0, complete=complete) for complete in (True, False))
+    assert whole.knows("SOL").all() and not partly.knows("SOL").any()
+    for case, share in ((whole, 1.0), (partly, 0.0)):
+        kept = keep_share(case, ("GM", "SOL"), 1.0, 0)
+        assert kept[1].mean() == share
+        clip = assemble(case, case.images[:].astype(np.float32), case.bits[:], kept, ("GM", "SOL"))
+        assert clip.known[:, 1].mean() == share and not clip.masks[:, 1].any()
+    wrong = np.where(whole.mask("GM"), 1, 2).astype(np.uint8)
+    assert known_dice(wrong, whole, ("GM", "SOL")) == {"GM": 1.0, "SOL": 0.0}
+    assert full_scores(wrong, whole, ("GM", "SOL"), 1.0)["SOL"].dice == 0.0
+    assert known_dice(wrong, partly, ("GM", "SOL")) == {"GM": 1.0}

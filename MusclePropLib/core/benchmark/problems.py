@@ -11,11 +11,11 @@ import numpy as np
 
 from MusclePropLib.core.annotations import is_not_muscle
 from MusclePropLib.core.cohort.cases import Case
+from MusclePropLib.core.cohort.pairs import read_pair
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.geometry import Geometry
 from MusclePropLib.core.phantom import simulate_calf
-from MusclePropLib.core.segmentation import read_segmentation
-from MusclePropLib.core.volumes import Volume, read_volume
+from MusclePropLib.core.volumes import Volume
 
 ANY = "any label"
 
@@ -81,8 +81,7 @@ def load_problem(case: Case | SimulatedCase, axis: int = 0, label_any: bool = Fa
 
 
 def _read(case: Case) -> tuple[Volume, dict[str, np.ndarray]]:
-    volume = read_volume(case.image)
-    segmentation = read_segmentation(case.labels).resampled_to(volume.geometry)
+    volume, segmentation = read_pair(case)
     truth = {segment.name: segmentation.mask(i) for i, segment in enumerate(segmentation.segments)}
     truth = {n: mask for n, mask in truth.items() if mask.any() and not is_not_muscle(n, {})}
     if not truth:

@@ -66,13 +66,13 @@ class Results:
     ) -> Best | None:
         """The single rival with the highest (with `sign` -1 the lowest) mean over the cases.
 
-        Only rivals that have the figure for all `draws` are in the running.
+        Only rivals that have the figure for all `draws` are in the running; those that tell nothing but volumes have
+        no other figures.
         """
         wanted = set(draws)
         found = []
         for method in self.methods(kind, layout):
-            rival = RIVALS[method]
-            values = {} if rival.own or rival.volumes_only else self.values(kind, layout, count, method, figure, **how)
+            values = {} if RIVALS[method].own else self.values(kind, layout, count, method, figure, **how)
             if wanted and wanted <= set(values):
                 found.append(Best(method, {draw: values[draw] for draw in wanted}))
         return max(found, key=lambda best: sign * over_cases(best.values).mean, default=None)
@@ -82,8 +82,7 @@ class Results:
         place, draw = (row["kind"], row["layout"], row["slices"]), (row["case"], row["seed"])
         found = {}
         for method in self.methods(*place[:2]):
-            rival = RIVALS[method]
-            values = {} if rival.own or rival.volumes_only else self.values(*place, method, figure)
+            values = {} if RIVALS[method].own else self.values(*place, method, figure)
             if draw in values:
                 found[method] = values[draw]
         return max(found.items(), key=lambda item: item[1], default=None)

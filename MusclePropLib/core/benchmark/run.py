@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from MusclePropLib import __version__
-from MusclePropLib.core.annotations import Annotations
+from MusclePropLib.core.annotations import Annotations, MuscleAnnotation
 from MusclePropLib.core.benchmark.layouts import NotApplicable, annotate
 from MusclePropLib.core.benchmark.plan import Options, Plan
 from MusclePropLib.core.benchmark.problems import Problem, SimulatedCase, load_problem, origin
@@ -84,6 +84,8 @@ def _outcome(problem: Problem | InputError, plan: Plan, method: str, count: int,
         if isinstance(problem, InputError):
             raise problem
         annotations = annotate(problem, plan.layout, count, seed)
+        if not any(_to_find(muscle, annotations) for muscle in annotations.muscles):
+            raise NotApplicable(f"with {count} drawn slices nothing of any muscle is left to find")
         return _measured(rival_named(method), problem, annotations, plan.options.get(method, {}))
     except NotApplicable as fault:
         return {"status": "skipped", "message": str(fault)}
@@ -111,10 +113,17 @@ def _scores(problem: Problem, annotations: Annotations, masks: list[np.ndarray])
     volume = problem.volume
     rows = {}
     for muscle, mask in zip(annotations.muscles, masks, strict=True):
+        if not _to_find(muscle, annotations):
+            continue
         truth = problem.truth[muscle.name]
         scores = score(mask, truth, volume.geometry, {*muscle.drawn, *muscle.absent}, volume.positions)
         rows[muscle.name] = scores.to_json() | {"beyond_dice": _beyond(mask, truth, muscle.drawn_slices)}
     return rows
+
+
+def _to_find(muscle: MuscleAnnotation, annotations: Annotations) -> bool:
+    """Whether any slice of the muscle was left for a method: with many drawn, a short one may be known throughout."""
+    return len({*muscle.drawn, *muscle.absent}) < annotations.shape[0]
 
 
 def _beyond(mask: np.ndarray, truth: np.ndarray, drawn: list[int]) -> float | None:

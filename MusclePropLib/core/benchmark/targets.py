@@ -31,7 +31,8 @@ def leads(results: Results) -> str:
     header = ["kind", "layout", "slices", "cases", "Dice", "best rival's", "lead", "HD95 mm", "volume error %"]
     words = """Means over the cases with bootstrap 95 % intervals over cases and seeds; the lead is paired, case by
 case. The best rival is the single one with the best mean at that place; for HD95 and for the size of the muscle's
-volume error it is sought anew, and its figure stands after "against"."""
+volume error it is sought anew, and its figure stands after "against". A rival that lacks the figure for a case, since
+it found nothing there or was not measured, is out of the running."""
     return section("MuscleProp against the best single rival", words, header, lines)
 
 

@@ -80,17 +80,16 @@ def _around(anchor: int, case: PreparedCase, sampler: Sampler, rng: np.random.Ge
 
 
 def keep_share(case: PreparedCase, labels: tuple[str, ...], share: float, seed: int) -> np.ndarray:
-    """(labels, slices): which known slices stay annotated, `share` of each label's, spread evenly at random.
+    """(labels, slices): which known slices stay annotated, `share` of each label's, drawn at random.
 
     A smaller share is a subset of a larger one, and labels are thinned independently of each other.
     """
     known = np.zeros((len(labels), len(case.images)), bool)
     for row, label in enumerate(labels):
-        if label in case.names:
-            slices = np.flatnonzero(case.known[case.names.index(label)])
-            order = np.random.default_rng([seed, row, *case.case.name.encode()]).permutation(len(slices))
-            count = max(1, round(share * len(slices))) if len(slices) else 0
-            known[row, slices[order[:count]]] = True
+        slices = np.flatnonzero(case.knows(label))
+        order = np.random.default_rng([seed, row, *case.case.name.encode()]).permutation(len(slices))
+        count = max(1, round(share * len(slices))) if len(slices) else 0
+        known[row, slices[order[:count]]] = True
     return known
 
 

@@ -36,7 +36,7 @@ def known_dice(prediction: np.ndarray, case: PreparedCase, labels: Sequence[str]
     """3D Dice of each label over the slices on which it is known; labels unknown everywhere are left out."""
     scores = {}
     for value, label in enumerate(labels, 1):
-        known = case.known[case.names.index(label)] if label in case.names else np.zeros(len(prediction), bool)
+        known = case.knows(label)
         if known.any():
             found, truth = prediction[known] == value, case.mask(label)[known]
             total = int(found.sum()) + int(truth.sum())
@@ -62,8 +62,9 @@ def full_scores(prediction: np.ndarray, case: PreparedCase, labels: Sequence[str
     geometry = Geometry.from_spacing(prediction.shape, (apart, spacing, spacing))
     scores = {}
     for value, label in enumerate(labels, 1):
-        if label in case.names and case.known[case.names.index(label)].any():
-            unknown = np.flatnonzero(~case.known[case.names.index(label)])
+        known = case.knows(label)
+        if known.any():
+            unknown = np.flatnonzero(~known)
             scores[label] = score(prediction == value, case.mask(label), geometry, unknown, case.positions)
     return scores
 

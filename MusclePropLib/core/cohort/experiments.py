@@ -9,6 +9,7 @@ from pathlib import Path
 
 from MusclePropLib.core.cohort.cases import Case, split_subjects
 from MusclePropLib.core.cohort.fit import evaluate, fit
+from MusclePropLib.core.cohort.prepared import prepare, usual_name
 from MusclePropLib.core.cohort.settings import FitSettings
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.files import replacing
@@ -98,7 +99,7 @@ EXPERIMENTS: dict[str, tuple[Callable[[str], Experiment], str]] = {
 def experiment(name: str, label: str | None = None) -> Experiment:
     """The experiment of that name, on its own muscle or on `label`."""
     build, usual = EXPERIMENTS[name]
-    return build(label or usual)
+    return build(usual_name(label or usual))
 
 
 def run_experiment(
@@ -141,6 +142,10 @@ def _result(row: Row, cases: Sequence[Case], folder: Path, base: FitSettings, se
         _result(row.init, cases, folder, base, seed, on_event)
     init = _weights(row.init, folder, seed) if row.init else None
     cache = folder / "cache"
+    shown = [prepare(case, settings.reading, cache).knows(row.label).any() for case in split.test]
+    if not any(shown):
+        names = ", ".join(case.name for case in split.test)
+        raise InputError(f"none of the cases set aside to test on with seed {seed} ({names}) shows {row.label}")
     trained = fit(split, settings, weights, init, resume=True, on_event=on_event, cache=cache)
     scores = evaluate(weights, split.test, settings, cache)
     result = {
@@ -151,8 +156,6 @@ def _result(row: Row, cases: Sequence[Case], folder: Path, base: FitSettings, se
         "validation_dice": trained.dice,
         "cases": {case: found[row.label].to_json() for case, found in scores.items() if row.label in found},
     }
-    if not result["cases"]:
-        raise InputError(f"none of the test subjects of seed {seed} shows {row.label}")
     with replacing(path) as part:
         part.write_text(json.dumps(result, indent=1), encoding="utf-8")
     return result

@@ -43,6 +43,7 @@ def fit(
         report = on_event if processes.leads else lambda event: None
         cases = [_prepared(part, settings, cache or folder / "cache", processes, report) for part in split[:2]]
         labels = _labels(settings.labels, cases[0])
+        _check_validation(labels, cases[1])
         material = Material(*cases, labels, weights, folder / "checkpoint.safetensors", init)
         rows = _trained(Run(settings, material, processes, report), resume)
     best = best_row(rows)
@@ -96,6 +97,13 @@ def _labels(wanted: Sequence[str], cases: Sequence[PreparedCase]) -> tuple[str, 
         if label not in shown:
             raise InputError(f"no training case has a segment '{label}'; there are {', '.join(shown)}")
     return labels
+
+
+def _check_validation(labels: Sequence[str], cases: Sequence[PreparedCase]) -> None:
+    """InputError, before the first step and not after it, if nothing of what is learned can be validated."""
+    if not any(case.knows(label).any() for case in cases for label in labels):
+        names = ", ".join(case.case.name for case in cases)
+        raise InputError(f"none of the cases set aside for validation ({names}) shows {', '.join(labels)}")
 
 
 def _check_resumable(run: Run, resume: bool) -> None:

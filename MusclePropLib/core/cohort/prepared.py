@@ -13,12 +13,12 @@ import numpy as np
 from MusclePropLib.core.annotations import SLICES_TAG, axis_of_gaps, extents, is_not_muscle, parse_slices_tag
 from MusclePropLib.core.cohort.cases import Case
 from MusclePropLib.core.cohort.frames import FrameGrid
+from MusclePropLib.core.cohort.pairs import read_pair
 from MusclePropLib.core.defaults import default_for_name
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.files import replacing
-from MusclePropLib.core.segmentation import read_segmentation
 from MusclePropLib.core.segments import Segment, Segmentation
-from MusclePropLib.core.volumes import Volume, read_volume
+from MusclePropLib.core.volumes import Volume
 
 FORMAT = 1
 MOST_SEGMENTS = 15
@@ -46,7 +46,8 @@ class PreparedCase:
 
     `images` (slices, rows, columns) float16 in 0 to 1 and `bits` uint16 of the same shape are memory maps: bit i of a
     pixel is set where segment `names[i]` was drawn, the last bit where `Not muscle` was. `known` (segments, slices) is
-    true where the segment is drawn or absent. `positions` (slices,) are mm along the sweep.
+    true where the segment is drawn or absent. `positions` (slices,) are mm along the sweep. Of a `complete` label map
+    what it does not show is absent.
     """
 
     case: Case
@@ -55,9 +56,16 @@ class PreparedCase:
     bits: np.ndarray
     known: np.ndarray
     positions: np.ndarray
+    complete: bool = False
+
+    def knows(self, name: str) -> np.ndarray:
+        """Slices (slices,) bool on which the segment is drawn or absent."""
+        return self.known[self.names.index(name)] if name in self.names else np.full(len(self.images), self.complete)
 
     def mask(self, name: str) -> np.ndarray:
         """The segment's (slices, rows, columns) bool mask, in memory."""
+        if name not in self.names:
+            return np.zeros(self.bits.shape, bool)
         return (self.bits >> np.uint16(self.names.index(name)) & 1).astype(bool)
 
     def step(self, spacing: float) -> int:
@@ -71,7 +79,8 @@ def prepare(
 ) -> PreparedCase:
     """Read a case, bring it onto the working grid and keep it in the folder `cache`; again, only map what is there.
 
-    Raises InputError if a file is unusable, image and label map do not share a grid, or there are too many segments.
+    Raises InputError if a file is unusable, image and label map do not share a grid, there are too many segments, or no
+    slice of any muscle is known.
     """
     folder = cache / f"{case.name}-{_digest(case, reading)}"
     if not (folder / "case.json").is_file():
@@ -79,9 +88,8 @@ def prepare(
         _convert(case, reading, folder, on_event)
     head = json.loads((folder / "case.json").read_text(encoding="utf-8"))
     images, bits = (np.load(folder / name, mmap_mode="r") for name in ("images.npy", "bits.npy"))
-    return PreparedCase(
-        case, tuple(head["names"]), images, bits, np.array(head["known"], bool), np.array(head["positions"])
-    )
+    known, positions = np.array(head["known"], bool), np.array(head["positions"])
+    return PreparedCase(case, tuple(head["names"]), images, bits, known, positions, reading.complete)
 
 
 def usual_name(name: str) -> str:
@@ -91,8 +99,7 @@ def usual_name(name: str) -> str:
 
 
 def _convert(case: Case, reading: Reading, folder: Path, on_event: Callable[[dict], None]) -> None:
-    volume = read_volume(case.image)
-    segmentation = read_segmentation(case.labels, dict(reading.names)).resampled_to(volume.geometry)
+    volume, segmentation = read_pair(case, dict(reading.names))
     if len(segmentation.segments) > MOST_SEGMENTS:
         raise InputError(
             f"{case.labels}: {len(segmentation.segments)} segments; at most {MOST_SEGMENTS} can be trained on"
@@ -107,6 +114,8 @@ def _convert(case: Case, reading: Reading, folder: Path, on_event: Callable[[dic
         text = f"{case.name}: {lost:.0%} of what was drawn lies outside the working frame; give a larger --size"
         on_event({"event": "log", "level": "warning", "text": text})
     muscles = [i for i, segment in enumerate(segmentation.segments) if not is_not_muscle(segment.name, segment.tags)]
+    if not known[muscles].any():
+        raise InputError(f"{case.labels}: no muscle is drawn on any slice")
     names = [usual_name(segmentation.segments[i].name) for i in muscles]
     if len(set(names)) < len(names):
         raise InputError(f"{case.labels}: two segments of the same name ({', '.join(sorted(names))})")

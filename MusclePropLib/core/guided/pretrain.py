@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import copy
 import csv
-import os
+import hashlib
+import pickle
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
+from safetensors.torch import save
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
 from MusclePropLib.core.errors import InputError
+from MusclePropLib.core.files import replacing
 from MusclePropLib.core.guided.finetune import correction_loss, go_back
 from MusclePropLib.core.guided.inputs import guided_config
 from MusclePropLib.core.guided.lessons import Lessons
@@ -50,7 +53,9 @@ def pretrain(
 ) -> Network:
     """Train, resuming from `checkpoint` if it is there; returns the averaged network. Curves go beside it as CSV.
 
-    `initial` gives the weights to begin with; without it they are random. Raises InputError if they do not fit.
+    `initial` gives the weights to begin with; without it they are random. A run that goes on meets other lessons than
+    one that was never broken off. Raises InputError if the weights do not fit, or the checkpoint is damaged or of
+    another recipe or beginning.
     """
     network = build_network(lambda: Network(guided_config()), recipe.seed)
     if initial is not None:
@@ -61,7 +66,8 @@ def pretrain(
     segmenting = torch.optim.Adam([*groups["shared"], *groups["segmentation"]], lr=recipe.learning_rate)
     rebuilding = torch.optim.Adam([*groups["shared"], *groups["reconstruction"]], lr=recipe.learning_rate)
     state = {"network": network, "average": average, "segmenting": segmenting, "rebuilding": rebuilding}
-    done = _resume(checkpoint, state)
+    identity = {"recipe": asdict(recipe), "beginning": _checksum(beginning)}
+    done = _resume(checkpoint, state, identity)
     lessons = iter(
         DataLoader(
             Lessons(recipe.seed + 1000 * done),
@@ -101,15 +107,20 @@ def pretrain(
             if report:
                 report(step + 1, means)
         if (step + 1) % 200 == 0 or step + 1 == recipe.steps:
-            _save(checkpoint, state, step + 1, recipe)
+            _save(checkpoint, state, step + 1, identity)
     go_back(average.module, beginning, recipe.kept)
     return average.module
 
 
+def can_begin_with(initial: Network) -> bool:
+    """Whether a network is of the kind that guided propagation uses, with no more input channels."""
+    config, channels = guided_config(), initial.config.in_channels
+    return channels <= config.in_channels and replace(config, in_channels=channels) == initial.config
+
+
 def _begin_with(network: Network, initial: Network) -> None:
     """Take over weights, also those of a network with fewer input channels; the others count for nothing at first."""
-    channels = initial.config.in_channels
-    if channels > network.config.in_channels or replace(network.config, in_channels=channels) != initial.config:
+    if not can_begin_with(initial):
         raise InputError("the weights to begin with are of another kind of network than that of guided propagation")
     own = network.state_dict()
     for name, given in initial.state_dict().items():
@@ -120,23 +131,32 @@ def _begin_with(network: Network, initial: Network) -> None:
             own[name][: len(given)] = given
 
 
+def _checksum(network: Network) -> str:
+    return hashlib.sha256(save(network.state_dict())).hexdigest()
+
+
 def _rate(recipe: Recipe, step: int) -> float:
     warm = min(1.0, (step + 1) / recipe.warm_up)
     falling = 0.5 * (1 + torch.cos(torch.tensor(torch.pi * step / recipe.steps)).item())
     return recipe.learning_rate * warm * max(falling, 0.01)
 
 
-def _save(path: Path, state: dict, step: int, recipe: Recipe) -> None:
-    held = {name: part.state_dict() for name, part in state.items()} | {"step": step, "recipe": asdict(recipe)}
-    temporary = path.with_suffix(".part")
-    torch.save(held, temporary)
-    os.replace(temporary, path)
+def _save(path: Path, state: dict, step: int, identity: dict) -> None:
+    held = {name: part.state_dict() for name, part in state.items()} | {"step": step, "identity": identity}
+    with replacing(path) as part:
+        torch.save(held, part)
 
 
-def _resume(path: Path, state: dict) -> int:
+def _resume(path: Path, state: dict, identity: dict) -> int:
     if not path.exists():
         return 0
-    held = torch.load(path, weights_only=True)
+    try:
+        held = torch.load(path, weights_only=True)
+        before = held["identity"]
+    except (OSError, RuntimeError, ValueError, LookupError, pickle.UnpicklingError, EOFError) as fault:
+        raise InputError(f"{path}: no checkpoint of a pretraining ({fault}); remove it to begin anew") from fault
+    if before != identity:
+        raise InputError(f"{path} is of another recipe or other weights to begin from; remove it or train elsewhere")
     for name, part in state.items():
         part.load_state_dict(held[name])
     return held["step"]
