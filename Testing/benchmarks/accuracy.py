@@ -210,6 +210,9 @@ volumes, two of them of the same leg (all labels together are one muscle), and {
 error, which is of the whole muscle. Distances are means over the cases that have them: where a method finds nothing
 there are none. n is the number of drawn slices of each muscle.
 
+The real volumes were among those by which ideas were kept or dropped (notes.md), the calves were looked at after each
+of them: figures of volumes that nobody has looked at may be lower.
+
 Layouts:
 
 {told}

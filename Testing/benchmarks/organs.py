@@ -95,8 +95,9 @@ def introduction(rows):
 
 Written by `organs.py` from the figures in `organs/`. {measured_at(rows)}
 
-The volumes are cut to the organ, so that no method can follow it beyond its ends, but for those called whole, where it
-may be followed through the whole trunk. The scale of the flow, the exponents of the self-estimate, the sizes of the
+The subjects of the tables are twelve structures of one person: the intervals tell of structures, not of people. The
+volumes are cut to the organ, so that no method can follow it beyond its ends, but for those called whole, where it may
+be followed through the whole trunk. The scale of the flow, the exponents of the self-estimate, the sizes of the
 candidates and the rules of the choice among them were found on these organs, among others; the network's weights have
 never seen them."""
 
