@@ -18,6 +18,9 @@ MOST_VALUES = 150
 """A map without names that has more values is taken for grey levels; whole bodies have some 120 structures."""
 _COLORS = ((0.50, 0.68, 0.50), (0.95, 0.84, 0.57), (0.69, 0.48, 0.40), (0.44, 0.72, 0.82), (0.85, 0.40, 0.31))
 
+NAMELESS = "Segment_"
+"""Begins the name of a label value that has none, as in Slicer."""
+
 
 @dataclass
 class Segment:
@@ -181,4 +184,4 @@ def _named(value: int, values: Sequence[int], names: Mapping[int, str]) -> Segme
     muscle = default_for_label(value)
     if muscle is not None and None not in muscles:
         return Segment(muscle.name, muscle.color, {"TerminologyEntry": muscle.terminology}, value=value)
-    return Segment(f"Segment_{value}", color, value=value)
+    return Segment(f"{NAMELESS}{value}", color, value=value)

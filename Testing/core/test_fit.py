@@ -3,6 +3,7 @@
 import csv
 import multiprocessing
 import os
+import shutil
 import signal
 import time
 from dataclasses import replace
@@ -179,3 +180,17 @@ def test_what_cannot_be_validated_is_told_of_before_the_first_step(tmp_path):
     with pytest.raises(InputError, match=r"set aside for validation \(x\d\) shows GM"):
         fit(split, settings, tmp_path / "w.safetensors", on_event=events.append)
     assert not [event for event in events if event["event"] == "progress"]
+
+
+def test_a_file_whose_values_have_lost_their_names_is_told_of(cases, tmp_path):
+    cohort = tmp_path / "cohort"
+    shutil.copytree(cases, cohort)
+    odd = split_subjects(find_cases(cohort), 0).training[0]
+    found = read_segmentation(odd.labels)
+    named = [Segment("Segment_100"), Segment("Segment_50")]
+    write_segmentation(odd.labels, segmentation_from_masks([found.mask(0), found.mask(1)], found.geometry, named))
+    events = []
+    train(cohort, tmp_path / "w.safetensors", replace(TINY, steps=2), on_event=events.append)
+    assert [e["text"] for e in events if e["event"] == "log"] == [
+        f"{odd.name}: label values without a name, which other cases have; give --labels NAME=VALUE"
+    ]

@@ -16,6 +16,7 @@ from MusclePropLib.core.cohort.settings import FitResult, FitSettings
 from MusclePropLib.core.device import Plan, choose_device, with_memory_fallback
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.metrics import Scores
+from MusclePropLib.core.segments import NAMELESS
 from MusclePropLib.core.weights import load_weights
 
 
@@ -44,6 +45,7 @@ def fit(
         cases = [_prepared(part, settings, cache or folder / "cache", processes, report) for part in split[:2]]
         labels = _labels(settings.labels, cases[0])
         _check_validation(labels, cases[1])
+        _tell_of_nameless([*cases[0], *cases[1]], report)
         material = Material(*cases, labels, weights, folder / "checkpoint.safetensors", init)
         rows = _trained(Run(settings, material, processes, report), resume)
     best = best_row(rows)
@@ -104,6 +106,14 @@ def _check_validation(labels: Sequence[str], cases: Sequence[PreparedCase]) -> N
     if not any(case.knows(label).any() for case in cases for label in labels):
         names = ", ".join(case.case.name for case in cases)
         raise InputError(f"none of the cases set aside for validation ({names}) shows {', '.join(labels)}")
+
+
+def _tell_of_nameless(cases: Sequence[PreparedCase], report: OnEvent) -> None:
+    """One value too many in a label map, and none of its values has the name that it has in the other files."""
+    nameless = [case.case.name for case in cases if any(name.startswith(NAMELESS) for name in case.names)]
+    if nameless and len(nameless) < len(cases):
+        text = f"{', '.join(nameless)}: label values without a name, which other cases have; give --labels NAME=VALUE"
+        report({"event": "log", "level": "warning", "text": text})
 
 
 def _check_resumable(run: Run, resume: bool) -> None:
