@@ -1,4 +1,4 @@
-r"""MuscleProp and its rivals on the organs and muscles of a public CT, far from ultrasound and from calves.
+r"""MuscleProp and its rivals on organs and muscles of a public CT and a public MR, far from ultrasound and from calves.
 
     git clone https://github.com/wasserth/TotalSegmentator
     python Testing/benchmarks/public_organs.py TotalSegmentator -o organs
@@ -6,7 +6,7 @@ r"""MuscleProp and its rivals on the organs and muscles of a public CT, far from
 
 keeps each figure in organs/PART.json beside itself as it is measured, goes on where it was interrupted, measures anew
 what MuscleProp's method has changed since, and writes organs.md and organs.png from all figures that are there. Two
-processes can share the work, each with parts of its own: about forty minutes then.
+processes can share the work, each with parts of its own: about fifty minutes then.
 """
 
 import argparse
@@ -31,12 +31,17 @@ ANYWHERE = ("interpolation", *FOLLOWING)
 
 
 class Part(NamedTuple):
-    """What is measured together: `whole` volumes, or volumes cut to the organ's slices."""
+    """What is measured together: `whole` volumes, or volumes cut to the organ's slices; `where` ends its titles."""
 
     slices: tuple[int, ...]
     methods: tuple[str, ...]
     layout: str
     whole: bool = False
+    source: str = "ct"
+
+    @property
+    def where(self):
+        return f", {self.source.upper()}" + (", whole volume" if self.whole else "")
 
 
 PARTS = {
@@ -45,6 +50,8 @@ PARTS = {
     "partial": Part((5,), FOLLOWING, "partial"),
     "whole-middle": Part((3,), ANYWHERE, "middle", whole=True),
     "whole-random": Part((5,), ANYWHERE, "random", whole=True),
+    "mr-equal": Part((1, 3, 5), ("interpolation", "fill", *FOLLOWING), "equal", source="mr"),
+    "mr-random": Part((5,), FOLLOWING, "random", source="mr"),
 }
 
 
@@ -56,7 +63,7 @@ def main():
     ROWS.mkdir(exist_ok=True)
     if args.cases:
         for part in args.parts.split(","):
-            measure(part, PARTS[part], find_cases(args.cases))
+            measure(part, PARTS[part], find_cases(args.cases / PARTS[part].source))
     write_page()
 
 
@@ -73,10 +80,10 @@ def write_page():
     rows = {name: in_order(part, read_rows(file)) for name, part in PARTS.items() if (file := file_of(name)).exists()}
     parts = [introduction([row for kept in rows.values() for row in kept]), INTRODUCTION]
     for name, kept in rows.items():
-        parts += tables(kept, ", whole volume" if PARTS[name].whole else "")
+        parts += tables(kept, PARTS[name].where)
     if "equal" in rows:
         draw(rows["equal"], PICTURE)
-        parts.append(f"![Accuracy against the number of drawn slices, both ends drawn]({PICTURE.name})")
+        parts.append(f"![Accuracy against the number of drawn slices in CT, both ends drawn]({PICTURE.name})")
     with replacing(PAGE) as whole:
         whole.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
@@ -91,15 +98,16 @@ def in_order(part, rows):
 
 
 def introduction(rows):
-    return f"""# Organs and muscles in a CT
+    return f"""# Organs and muscles in a CT and an MR
 
 Written by `organs.py` from the figures in `organs/`. {measured_at(rows)}
 
-The subjects of the tables are twelve structures of one person: the intervals tell of structures, not of people. The
-volumes are cut to the organ, so that no method can follow it beyond its ends, but for those called whole, where it may
-be followed through the whole trunk. The scale of the flow, the exponents of the self-estimate, the sizes of the
-candidates and the rules of the choice among them were found on these organs, among others; the network's weights have
-never seen them."""
+The subjects of the tables are structures of one person in CT and of another in MR (20 thick slices): the intervals tell
+of structures, not of people. The volumes are cut to the organ, so that no method can follow it beyond its ends, but for
+those called whole, where it may be followed through the whole trunk. The scale of the flow, the exponents of the
+self-estimate, the sizes of the candidates and the rules of the choice among them were found on the organs in CT, among
+others; those in MR, some of them in several pieces, were looked at now and then, and one led to a rule (notes.md).
+The network's weights have seen none of them."""
 
 
 if __name__ == "__main__":
