@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+import numpy as np
 import torch
 
 from MusclePropLib.core.errors import InputError
@@ -25,6 +26,14 @@ def choose_device(name: str = "auto") -> torch.device:
     except (RuntimeError, AssertionError, NotImplementedError) as fault:
         raise InputError(f"the computing device '{name}' is not available on this machine") from fault
     return device
+
+
+def on_device(array: np.ndarray, device: torch.device) -> torch.Tensor:
+    """The array as a tensor on the device, without waiting for the copy where that is safe.
+
+    CUDA has read an array of ordinary memory when it answers; MPS may read it after it is gone (pytorch issue 139550).
+    """
+    return torch.from_numpy(np.ascontiguousarray(array)).to(device, non_blocking=device.type == "cuda")
 
 
 def training_dtype(device: torch.device) -> torch.dtype | None:

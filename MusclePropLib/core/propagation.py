@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from MusclePropLib.core.annotations import Annotations
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.guided.fill_estimate import FillEstimate
@@ -48,3 +50,5 @@ def _check(volume: Volume, annotations: Annotations) -> None:
         raise InputError(f"{name}: its grid {volume.array.shape} differs from the annotation's {annotations.shape}")
     if len(volume.array) < 2:
         raise InputError(f"{name}: there is one slice only, nothing to propagate to")
+    if volume.array.dtype.kind == "f" and not all(np.isfinite(part).all() for part in volume.array):
+        raise InputError(f"{name}: the image holds values that are not finite (NaN or infinity)")

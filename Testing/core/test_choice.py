@@ -163,3 +163,16 @@ def test_an_estimate_from_three_slices_counts_the_belly_that_only_the_hidden_one
     for task in work.tasks:
         if task.beyond:
             assert (task.resized(task.fields[CARRIED]) == task.fields[CARRIED]).all()
+
+
+@pytest.mark.parametrize("across", [False, True], ids=["at one side", "from side to side"])
+def test_a_muscle_that_the_edge_cuts_off_is_not_too_small_for_its_room(across):
+    image, mask = tube(centre=(28.0, -1.0), drift=(0.6, 0.0), columns=14 if across else 70, radius=14.0)
+    drawn = {t: mask[t] for t in (0, 6, 12)}
+    whole = build_stack(image, np.arange(13.0), (0.5, 0.5), drawn, frozenset(), np.arange(13))
+    work = MuscleWork(0, MuscleAnnotation("SOL", drawn), whole, np.arange(13.0))
+    shown = work.areas(CARRIED)[1:12].sum()
+    assert shown * 1.5 < whole.areas[1:12].sum(), "less than two thirds of it is on the image"
+    assert all(work.fills(name) for name in whole.drafts)
+    work.candidates[CARRIED] = np.where(whole.inside, work.candidates[CARRIED], -6.0)
+    assert not work.fills(CARRIED), "what loses the part beyond the edge has lost some of the muscle"

@@ -13,7 +13,7 @@ from MusclePropLib.core.assemble import Placed, assemble
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.guided import bundled, tuning
 from MusclePropLib.core.guided.augment import augmented, read_backwards
-from MusclePropLib.core.guided.balance import LARGEST_SHIFT, contested, level_of
+from MusclePropLib.core.guided.balance import LARGEST_ROOM, LARGEST_SHIFT, _Room, contested, level_of
 from MusclePropLib.core.guided.copies import lesson_from_copies
 from MusclePropLib.core.guided.correct import gap_clips
 from MusclePropLib.core.guided.finetune import FineTuner, correction_loss
@@ -320,3 +320,14 @@ def test_the_offset_that_gives_a_muscle_its_area_is_that_of_a_full_sort(values, 
     count = int(np.clip(round(share * len(lead)), 1, len(lead)))
     expected = np.clip(np.sort(lead)[::-1][count - 1], -LARGEST_SHIFT, LARGEST_SHIFT)
     assert level_of(lead, count, LARGEST_SHIFT) == expected
+
+
+def test_a_vessel_beside_a_leg_does_not_need_the_whole_leg_in_its_pixels():
+    shape = (600, 800)
+    big, small = np.zeros(shape, bool), np.zeros(shape, bool)
+    big[100:500, 100:600], small[300:304, 700:704] = True, True
+    frames = [frame_around({0: mask}, np.arange(1), np.zeros(1), (0.5, 0.5)) for mask in (big, small)]
+    room = _Room.around([Placed(f, np.zeros((1, 96, 96), np.float32), np.ones(1, bool)) for f in frames], 0)
+    assert max(room.shape) <= LARGEST_ROOM + 1
+    alone = _Room.around([Placed(frames[1], np.zeros((1, 96, 96), np.float32), np.ones(1, bool))], 0)
+    assert alone.shape == (96, 96) and (alone.step == frames[1].step).all()

@@ -10,6 +10,7 @@ from MusclePropLib.core.annotations import Annotations, MuscleAnnotation
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.guided import run
 from MusclePropLib.core.guided.run import working_slices
+from MusclePropLib.core.guided.tuning import PORTION
 from MusclePropLib.core.network import Network
 from MusclePropLib.core.propagation import Cancelled, Settings, WarmState, propagate
 from MusclePropLib.core.rivals import fill
@@ -165,6 +166,24 @@ def test_a_second_round_goes_on_from_the_first():
     assert other.labels.any() and len(events) > steps[0], "another volume starts from the pretrained network"
 
 
+def test_a_round_that_was_stopped_before_it_learned_leaves_that_to_the_next():
+    image, mask = tube(slices=9)
+    warm, stages = WarmState(), []
+    annotations = annotate({"SOL": mask}, [0, 4, 8])
+
+    def hear(event):
+        stages.extend([event["name"]] if event["event"] == "stage" else [])
+
+    propagate(volume_of(image), annotations, UNTRAINED, hear, lambda: "stop" if "correct" in stages else "", warm)
+    assert "correct" in stages and "tune" not in stages
+    learned = []
+    for _ in range(2):
+        events = []
+        propagate(volume_of(image), annotations, UNTRAINED, events.append, warm=warm)
+        learned.append(sum(e["event"] == "progress" and "loss" in e for e in events))
+    assert learned == [run.STEPS // PORTION, run.WARM_STEPS // PORTION]
+
+
 @pytest.mark.parametrize("training", [False, True], ids=["correcting", "learning"])
 def test_a_propagation_survives_running_out_of_memory(training, monkeypatch):
     image, mask = tube(slices=25)
@@ -239,3 +258,20 @@ def test_where_nothing_is_dared_the_next_slice_is_the_farthest_one():
     result = propagate(volume_of(image), Annotations(shape, [MuscleAnnotation("SOL", masks)]), DRAFTS_ONLY)
     assert not result.mask(0)[2:].any()
     assert result.next_slice == 12
+
+
+def test_a_probe_that_rests_or_goes_slowly_does_not_cost_the_rest_its_slices():
+    rest = np.concatenate([np.zeros(140), 0.5 * np.arange(1, 111)])
+    kept = working_slices(rest, [0, 139, 200])
+    assert np.diff(rest[kept]).max() <= 1.0 and len(kept) < 70
+    slow = np.concatenate([0.1 * np.arange(100), 9.9 + np.arange(1, 51)])
+    assert set(range(99, 150)) <= set(working_slices(slow, [0])), "slices one millimetre apart are all worked on"
+    there_and_back = np.concatenate([0.2 * np.arange(50), 9.8 - 0.2 * np.arange(1, 50)])
+    assert np.diff(working_slices(there_and_back, [0])).max() == 5
+
+
+def test_values_that_are_not_finite_are_told_of():
+    image, mask = tube(slices=5)
+    image[2, 3, 4] = np.nan
+    with pytest.raises(InputError, match="not finite"):
+        propagate(volume_of(image), annotate({"GM": mask}, [0, 4]))

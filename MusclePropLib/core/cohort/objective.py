@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from MusclePropLib.core.cohort.clips import Clip
+from MusclePropLib.core.device import on_device
 from MusclePropLib.core.losses import dice_loss, one_against_rest, paper_negative_loss, partial_label_loss
 
 NEGATIVES = ("on", "off", "paper")
@@ -29,8 +30,8 @@ class Batch(NamedTuple):
 def make_batch(clips: Sequence[Clip], negatives: str, device: torch.device) -> Batch:
     """Join clips; with `negatives` "on", what was drawn of other segments counts against a label that is unknown."""
     parts = [(c.image, c.masks, c.negatives, c.known, c.allowed(negatives == "on")) for c in clips]
-    joined = (torch.from_numpy(np.concatenate(part)) for part in zip(*parts, strict=True))
-    return Batch(*(tensor.to(device, non_blocking=True) for tensor in joined), len(clips))
+    joined = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return Batch(*(on_device(array, device) for array in joined), len(clips))
 
 
 def cohort_loss(logits: Tensor, batch: Batch, negatives: str) -> Tensor:

@@ -18,6 +18,9 @@ LARGEST_SHIFT = 3.0
 
 CERTAIN = 1e12
 
+LARGEST_ROOM = 640
+"""Pixels along a window of all muscles: a vessel beside a leg would have it in pixels far smaller than a voxel."""
+
 CONTEST = 3.0
 """How sharply a muscle drawn nearby prevails over one drawn far away (measured on simulated calves)."""
 
@@ -66,7 +69,7 @@ def _weights(placed: Sequence[Placed], reaches: Sequence[np.ndarray]) -> np.ndar
 
 @dataclass(frozen=True)
 class _Room:
-    """One window on a slice that holds those of all muscles, in pixels of the finest.
+    """One window on a slice that holds those of all muscles, in pixels of the finest, or LARGEST_ROOM of them.
 
     `low` is its corner and `step` the pixel's size, both (row, column) in voxels; `place` the slice's in the frames.
     """
@@ -78,10 +81,11 @@ class _Room:
 
     @classmethod
     def around(cls, placed: Sequence[Placed], place: int) -> _Room:
-        step = np.min([part.frame.step for part in placed], axis=0)
         centres = np.array([part.frame.centres[place] for part in placed])
         halves = np.array([SIZE / 2 * np.array(part.frame.step) for part in placed])
         low, high = (centres - halves).min(axis=0), (centres + halves).max(axis=0)
+        finest = np.min([part.frame.step for part in placed], axis=0)
+        step = np.maximum(finest, (high - low).max() / LARGEST_ROOM)
         rows, columns = np.ceil((high - low) / step).astype(int)
         return cls(place, low, step, (int(rows), int(columns)))
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from MusclePropLib.core.device import autocast, training_dtype
+from MusclePropLib.core.device import autocast, on_device, training_dtype
 from MusclePropLib.core.guided.augment import augmented
 from MusclePropLib.core.guided.inputs import Clip
 from MusclePropLib.core.network import Network
@@ -77,9 +77,7 @@ class FineTuner:
         return total
 
     def _loss(self, clip: Clip) -> Tensor:
-        inputs, draft, inside, target, counts = (
-            torch.from_numpy(np.ascontiguousarray(a)).to(self.device, non_blocking=True) for a in vars(clip).values()
-        )
+        inputs, draft, inside, target, counts = (on_device(a, self.device) for a in vars(clip).values())
         with autocast(self.device, self._dtype):
             correction = self.network(inputs).logits[:, 0]
         return correction_loss(correction.float() * inside + draft, target, counts * inside)

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from MusclePropLib.core.device import on_device
 from MusclePropLib.core.network import Network, NetworkConfig
 from MusclePropLib.core.priors.frame import FAR
 from MusclePropLib.core.priors.stack import INTERPOLATED, MuscleStack
@@ -84,9 +85,7 @@ def make_clip(stack: MuscleStack, places: np.ndarray, draft: str, others: np.nda
 
 def corrected(network: Network, clip: Clip, device: torch.device) -> Tensor:
     """Logits (n, rows, columns) on the device: the draft's plus the network's correction."""
-    inputs, draft, inside = (
-        torch.from_numpy(a).to(device, non_blocking=True) for a in (clip.inputs, clip.draft, clip.inside)
-    )
+    inputs, draft, inside = (on_device(a, device) for a in (clip.inputs, clip.draft, clip.inside))
     return network(inputs).logits[:, 0].float() * inside + draft
 
 

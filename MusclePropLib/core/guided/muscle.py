@@ -113,13 +113,13 @@ class MuscleWork:
             self.score(name)
 
     def fills(self, name: str) -> bool:
-        """Whether a candidate takes about the room that the drawn areas lead to expect.
+        """Whether a candidate takes about the room that the drawn areas lead to expect, in the crop, as these do.
 
         With nothing to expect, one drawn area on each slice at most, and a walk not much less than the flow in all.
         """
-        found, inside = self.areas(name), np.isfinite(self.stack.areas) & self.stack.possible & ~self.gone
+        found, inside = self._crop_areas(name), np.isfinite(self.stack.areas) & self.stack.possible & ~self.gone
         if not inside.any():
-            lost = name == WALKED and found.sum() * LARGEST_FACTOR < self.areas(CARRIED).sum()
+            lost = name == WALKED and found.sum() * LARGEST_FACTOR < self._crop_areas(CARRIED).sum()
             return not lost and bool(found.max() < LARGEST_FACTOR * found[list(self.stack.known)].max())
         expected = self.stack.areas[inside].sum()
         return not expected or bool(expected / LARGEST_FACTOR < found[inside].sum() < expected * LARGEST_FACTOR)
@@ -253,6 +253,10 @@ class MuscleWork:
     def areas(self, name: str) -> np.ndarray:
         """Crop pixels (n,) that a candidate gives the muscle on the slice itself, none where it has ended."""
         return ((self.candidates[name] > 0) & self.stack.inside).sum(axis=(1, 2)) * ~self.gone
+
+    def _crop_areas(self, name: str) -> np.ndarray:
+        """The same (n,) in the whole crop, where a muscle that the slice's edge cuts off goes on beyond it."""
+        return enclosed(self.candidates[name]) * ~self.gone
 
     def present(self, name: str) -> np.ndarray:
         """Places (n,) where the muscle is shown: not beyond its end, nor where nothing can be trusted any more."""

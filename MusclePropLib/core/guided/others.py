@@ -14,8 +14,9 @@ from MusclePropLib.core.priors.frame import FAR, CropFrame
 def others_distance(work: MuscleWork, works: Sequence[MuscleWork], task: HiddenTask | None = None) -> np.ndarray | None:
     """Signed distance (n, rows, columns) of the other muscles' union in the frame of a muscle, or of one of its tasks.
 
-    In a task, another muscle's own hidden-slice stack is used where there is one: what was drawn on the hidden slice
-    must not help on it, since on slices that nobody drew it cannot. None when there is no other muscle.
+    In a task, what was drawn of another muscle on the hidden slice must not help on it, since on slices that nobody
+    drew it cannot: there its own stack without that slice is used, or, if it was drawn on no other, nothing of it. None
+    when there is no other muscle.
     """
     rest = [other for other in works if other is not work]
     if not rest:
@@ -23,10 +24,12 @@ def others_distance(work: MuscleWork, works: Sequence[MuscleWork], task: HiddenT
     stack = work.stack if task is None else task.stack
     union = np.full_like(stack.images, FAR)
     for other in rest:
+        twins = [twin for twin in other.tasks if task is not None and twin.slice_index == task.slice_index]
+        if task is not None and task.slice_index in other.annotation.drawn and not twins:
+            continue
         field = _moved(stack.frame, other.stack.frame, other.stack.drafts[other.draft])
-        for twin in other.tasks if task is not None else ():
-            if twin.slice_index == task.slice_index:
-                field |= _moved(stack.frame, twin.stack.frame, twin.stack.drafts[other.draft])
+        for twin in twins:
+            field |= _moved(stack.frame, twin.stack.frame, twin.stack.drafts[other.draft])
         for place, plane in field.items():
             np.maximum(union[place], plane, out=union[place])
     return union

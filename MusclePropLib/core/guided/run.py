@@ -19,10 +19,9 @@ from MusclePropLib.core.guided.balance import contested
 from MusclePropLib.core.guided.copies import lesson_from_copies
 from MusclePropLib.core.guided.flaws import without_flaws
 from MusclePropLib.core.guided.hidden import hidden_tasks
-from MusclePropLib.core.guided.inputs import Clip
 from MusclePropLib.core.guided.muscle import NETWORK, MuscleWork
 from MusclePropLib.core.guided.others import others_distance
-from MusclePropLib.core.guided.tuning import Tuning
+from MusclePropLib.core.guided.tuning import Copy, Tuning
 from MusclePropLib.core.network import Network
 from MusclePropLib.core.outcome import Settings
 from MusclePropLib.core.priors.crops import MuscleCrops, muscle_crops, suited_scale
@@ -31,10 +30,10 @@ from MusclePropLib.core.progress import Progress
 from MusclePropLib.core.volumes import Volume
 
 WORKING_SPACING = 1.0
-"""Slices closer together (mm) are worked on only every so often, and interpolated between."""
+"""Slices are left to interpolation as long as the next one lies no farther (mm) from the last one that is worked on."""
 
 STEPS, WARM_STEPS = 20, 5
-"""Fine-tuning steps of each network: from the pretrained weights, and from the last round's networks."""
+"""Fine-tuning steps of each network: from the pretrained weights, and at least from the last round's networks."""
 
 FEW, LESSONS_FROM_COPIES = 2, 3
 """With so few drawn slices, so many lessons are made from deformed copies of each."""
@@ -158,7 +157,7 @@ class Run:
             warm.network, warm.checksum = bundled.pretrained(self.settings.weights, self.settings.seed)
             warm.weights, warm.tuning = self.settings.weights, None
         if warm.tuning is not None and warm.tuning.device == device and warm.volume == self._fingerprint:
-            return copy.copy(warm.tuning), WARM_STEPS
+            return copy.copy(warm.tuning), max(WARM_STEPS, STEPS - warm.tuning.steps)
         return Tuning.of(warm.network, device), STEPS
 
     def _within_memory(self, tuning: Tuning, work: Callable[[], None]) -> None:
@@ -170,12 +169,12 @@ class Run:
 
         with_memory_fallback(attempt, tuning.plan, lambda event: self.progress.send(**event))
 
-    def _copies(self) -> list[Clip]:
+    def _copies(self) -> list[Copy]:
         """Lessons from deformed copies for muscles with too few drawn slices to hide one between two others."""
         rng = np.random.default_rng(self.settings.seed)
         array, _, spacing = self._grid()
         return [
-            lesson_from_copies(np.asarray(array[t]), mask, spacing, rng)
+            (work.annotation.name, t, lesson_from_copies(np.asarray(array[t]), mask, spacing, rng))
             for work in self.works
             if len(work.annotation.drawn) <= FEW
             for t, mask in work.annotation.drawn.items()
@@ -216,10 +215,16 @@ class Run:
 
 
 def working_slices(positions: np.ndarray, known: Sequence[int]) -> np.ndarray:
-    """Slices to work on: all of them, or thinned to WORKING_SPACING with the known, the first and the last kept."""
-    spacing = float(np.median(np.abs(np.diff(positions))))
-    stride = max(1, int(WORKING_SPACING / spacing)) if spacing > 0 else 1
-    return np.unique(np.concatenate([np.arange(0, len(positions), stride), known, [len(positions) - 1]]).astype(int))
+    """Slices to work on: all of them, or thinned to WORKING_SPACING with the known, the first and the last kept.
+
+    `positions` (n,) mm; what counts is the way from slice to slice, however unevenly the probe was led.
+    """
+    way = np.concatenate([[0.0], np.cumsum(np.abs(np.diff(positions)))])
+    kept = [0]
+    for t in range(1, len(way) - 1):
+        if way[t + 1] - way[kept[-1]] > WORKING_SPACING + 1e-6:
+            kept.append(t)
+    return np.unique([*kept, *known, len(way) - 1])
 
 
 def _all_known(annotations: Annotations) -> list[int]:
