@@ -263,11 +263,13 @@ def test_where_nothing_is_dared_the_next_slice_is_the_farthest_one():
 def test_a_probe_that_rests_or_goes_slowly_does_not_cost_the_rest_its_slices():
     rest = np.concatenate([np.zeros(140), 0.5 * np.arange(1, 111)])
     kept = working_slices(rest, [0, 139, 200])
-    assert np.diff(rest[kept]).max() <= 1.0 and len(kept) < 70
+    assert np.diff(rest[kept]).max() <= 1.0
     slow = np.concatenate([0.1 * np.arange(100), 9.9 + np.arange(1, 51)])
     assert set(range(99, 150)) <= set(working_slices(slow, [0])), "slices one millimetre apart are all worked on"
     there_and_back = np.concatenate([0.2 * np.arange(50), 9.8 - 0.2 * np.arange(1, 50)])
-    assert np.diff(working_slices(there_and_back, [0])).max() == 5
+    assert np.diff(working_slices(there_and_back, [0])).max() in (4, 5)
+    trembling = 1.3 * np.arange(50) - 1.2 * (np.arange(50) % 2)
+    assert len(working_slices(trembling, [0])) == 50, "where most slices are worked on, none is left out"
 
 
 def test_values_that_are_not_finite_are_told_of():

@@ -30,7 +30,7 @@ from MusclePropLib.core.progress import Progress
 from MusclePropLib.core.volumes import Volume
 
 WORKING_SPACING = 1.0
-"""Slices are left to interpolation as long as the next one lies no farther (mm) from the last one that is worked on."""
+"""Slices closer together (mm) are worked on only every so often, and interpolated between."""
 
 STEPS, WARM_STEPS = 20, 5
 """Fine-tuning steps of each network: from the pretrained weights, and at least from the last round's networks."""
@@ -217,12 +217,15 @@ class Run:
 def working_slices(positions: np.ndarray, known: Sequence[int]) -> np.ndarray:
     """Slices to work on: all of them, or thinned to WORKING_SPACING with the known, the first and the last kept.
 
-    `positions` (n,) mm; what counts is the way from slice to slice, however unevenly the probe was led.
+    `positions` (n,) mm. Every so many slices are kept, by the usual way from one to the next, and more of them where
+    the probe went faster.
     """
-    way = np.concatenate([[0.0], np.cumsum(np.abs(np.diff(positions)))])
+    steps = np.abs(np.diff(positions))
+    usual, way = float(np.median(steps)), np.concatenate([[0.0], np.cumsum(steps)])
+    stride = max(1, int(WORKING_SPACING / usual)) if usual > 0 else 1
     kept = [0]
     for t in range(1, len(way) - 1):
-        if way[t + 1] - way[kept[-1]] > WORKING_SPACING + 1e-6:
+        if t % stride == 0 or way[t + 1] - way[kept[-1]] > WORKING_SPACING + 1e-6:
             kept.append(t)
     return np.unique([*kept, *known, len(way) - 1])
 
