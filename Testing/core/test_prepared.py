@@ -193,6 +193,7 @@ def test_a_part_of_the_grid_that_says_where_it_begins_is_a_label_map_too(tmp_pat
 def test_a_case_on_which_no_muscle_is_drawn_is_named(tmp_path, segments):
     with pytest.raises(InputError, match=r"a\.seg\.nrrd: no muscle is drawn"):
         ready(tmp_path, segments, axis=0)
+    assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file()], "and nothing of it is kept"
 
 
 def test_what_a_complete_label_map_does_not_show_is_absent(tmp_path):

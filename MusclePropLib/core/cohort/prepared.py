@@ -108,17 +108,17 @@ def _convert(case: Case, reading: Reading, folder: Path, on_event: Callable[[dic
     axis, filled = _axis(segmentation, tags, reading.axis)
     volume = volume.along(axis)
     drawn, known = _states(filled, tags, reading.complete)
+    muscles = [i for i, segment in enumerate(segmentation.segments) if not is_not_muscle(segment.name, segment.tags)]
+    names = [usual_name(segmentation.segments[i].name) for i in muscles]
+    if len(set(names)) < len(names):
+        raise InputError(f"{case.labels}: two segments of the same name ({', '.join(sorted(names))})")
+    if not known[muscles].any():
+        raise InputError(f"{case.labels}: no muscle is drawn on any slice")
     _write_images(volume, reading.grid, folder / "images.npy")
     lost = _write_bits(segmentation, axis, drawn, volume.geometry.spacing[1:], reading.grid, folder / "bits.npy")
     if lost > _LOST_SHARE:
         text = f"{case.name}: {lost:.0%} of what was drawn lies outside the working frame; give a larger --size"
         on_event({"event": "log", "level": "warning", "text": text})
-    muscles = [i for i, segment in enumerate(segmentation.segments) if not is_not_muscle(segment.name, segment.tags)]
-    if not known[muscles].any():
-        raise InputError(f"{case.labels}: no muscle is drawn on any slice")
-    names = [usual_name(segmentation.segments[i].name) for i in muscles]
-    if len(set(names)) < len(names):
-        raise InputError(f"{case.labels}: two segments of the same name ({', '.join(sorted(names))})")
     head = {
         "names": names,
         "known": known[muscles].tolist(),
