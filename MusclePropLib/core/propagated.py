@@ -11,6 +11,7 @@ import numpy as np
 
 from MusclePropLib import __version__
 from MusclePropLib.core.annotations import SLICES_TAG, Annotations, slices_tag
+from MusclePropLib.core.drawings import with_filled_tags
 from MusclePropLib.core.geometry import Geometry
 from MusclePropLib.core.segments import Segment, Segmentation, segmentation_from_labels, segmentation_from_masks
 
@@ -25,7 +26,8 @@ def propagated_segmentation(
     Drawn slices are exactly as drawn: `labels` needs to be writable (a copy-on-write map will do), for they are set
     again. Without overlapping contours all segments share `labels`, without a copy; with them, they get as many
     layers as that takes. Names, colours and tags are the annotations'; `MuscleProp.Slices` says which slices were
-    drawn and PROVENANCE_TAG how the rest came about. `summary` is `Propagation.summary()`.
+    drawn, `MuscleProp.Filled` by what the others are known until somebody changes them, and PROVENANCE_TAG how they
+    came about. `summary` is `Propagation.summary()`.
     """
     segments = []
     for index, muscle in enumerate(annotations.muscles):
@@ -33,9 +35,9 @@ def propagated_segmentation(
         segments.append(Segment(muscle.name, muscle.color, muscle.tags | own))
     if overlapping(annotations):
         masks = (np.moveaxis(m, 0, annotations.axis) for m in _exact_masks(labels, annotations))
-        return segmentation_from_masks(masks, geometry, segments)
+        return with_filled_tags(segmentation_from_masks(masks, geometry, segments))
     _set_drawn(labels, annotations)
-    return segmentation_from_labels(np.moveaxis(labels, 0, annotations.axis), geometry, segments)
+    return with_filled_tags(segmentation_from_labels(np.moveaxis(labels, 0, annotations.axis), geometry, segments))
 
 
 def provenance(summary: Mapping[str, Any], muscle: int) -> str:

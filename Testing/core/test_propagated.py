@@ -3,6 +3,8 @@
 import json
 
 import numpy as np
+import pytest
+import SimpleITK as sitk
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -10,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 from MusclePropLib.core.annotations import Annotations, MuscleAnnotation, parse_slices_tag
 from MusclePropLib.core.geometry import Geometry
 from MusclePropLib.core.propagated import PROVENANCE_TAG, propagated_segmentation
-from MusclePropLib.core.segmentation import read_segmentation, write_segmentation
+from MusclePropLib.core.segmentation import annotations_from_segmentation, read_segmentation, write_segmentation
 
 SHAPE = (5, 4, 3)
 masks = arrays(bool, SHAPE[1:]).filter(np.any)
@@ -58,3 +60,60 @@ def test_record_survives_the_file(tmp_path):
     assert json.loads(read.segments[1].tags[PROVENANCE_TAG])["muscle"] == {"method": "a|b"}
     assert parse_slices_tag(read.segments[0].tags["MuscleProp.Slices"], "out") == (0, {1}, set())
     assert np.array_equal(read.mask(1)[1], drawn[1][1])
+
+
+def box(rows, columns):
+    mask = np.zeros((8, 9), bool)
+    mask[rows, columns] = True
+    return mask
+
+
+@pytest.fixture
+def result(tmp_path):
+    """GM above GL on all of six slices, drawn on the first and the last, in a file."""
+    masks = box(slice(0, 3), slice(2, 6)), box(slice(3, 6), slice(2, 6))
+    muscles = [MuscleAnnotation(name, {0: m, 5: m}) for name, m in zip(("GM", "GL"), masks, strict=True)]
+    labels = np.tile(masks[0] + np.uint8(2) * masks[1], (6, 1, 1))
+    grid = Geometry.from_spacing(labels.shape, (2, 1, 1))
+    path = tmp_path / "out.seg.nrrd"
+    write_segmentation(path, propagated_segmentation(labels, Annotations(labels.shape, muscles), grid, SUMMARY))
+    return path
+
+
+def painted(path, change):
+    """What is drawn, by the file, after another program that keeps its header has changed the voxels."""
+    image = sitk.ReadImage(path)
+    labels = sitk.GetArrayFromImage(image)
+    change(labels)
+    changed = sitk.GetImageFromArray(labels)
+    changed.CopyInformation(image)
+    for key in image.GetMetaDataKeys():
+        changed.SetMetaData(key, image.GetMetaData(key))
+    sitk.WriteImage(changed, path)
+    return {m.name: m.drawn for m in annotations_from_segmentation(read_segmentation(path)).muscles}
+
+
+def test_a_result_is_drawn_where_it_was(result):
+    drawn = painted(result, lambda labels: None)
+    assert {name: list(slices) for name, slices in drawn.items()} == {"GM": [0, 5], "GL": [0, 5]}
+
+
+def test_a_slice_of_a_result_that_somebody_redraws_is_drawn(result):
+    def redraw(labels):
+        labels[2][labels[2] == 1] = 0
+        labels[2, 0:2, 0:8] = 1
+
+    drawn = painted(result, redraw)
+    assert {name: list(slices) for name, slices in drawn.items()} == {"GM": [0, 2, 5], "GL": [0, 5]}
+    assert np.array_equal(drawn["GM"][2], box(slice(0, 2), slice(0, 8)))
+
+
+def test_a_neighbour_that_is_only_painted_over_is_not_drawn_by_that(result):
+    def paint_over(labels):
+        labels[2, 2:4, 2:6] = 1
+
+    def trim(labels):
+        labels[3, 5, 2:6] = 0
+
+    assert list(painted(result, paint_over)["GL"]) == [0, 5]
+    assert list(painted(result, trim)["GL"]) == [0, 3, 5]
