@@ -55,11 +55,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Match the segments by name or label value, score them, print."""
+    """Match the segments by name or label value, score them, print. The records beside results name their segments."""
     from MusclePropLib.core.comparison import compare
+    from MusclePropLib.core.measurements.files import read_result
     from MusclePropLib.core.segmentation import read_segmentation
 
-    prediction, reference = read_segmentation(args.prediction), read_segmentation(args.reference)
+    prediction, reference = read_result(args.prediction), read_result(args.reference)
     drawn = read_segmentation(args.drawn) if args.drawn else None
     axis = None if args.axis == "auto" else int(args.axis)
     reference, positions = _positioned(reference, prediction, args.image)

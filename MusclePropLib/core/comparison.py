@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from MusclePropLib.core.annotations import is_not_muscle
 from MusclePropLib.core.defaults import default_for_name, default_for_terminology
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.metrics import Scores, score
@@ -38,10 +39,10 @@ def compare(
     """Score every segment of `reference`, its slices being counted along array axis `axis`.
 
     A segment's slices that are drawn or absent in `drawn` do not count, and without `axis` theirs is taken, else 0.
-    `positions` (slices,) mm are those of a tracked sweep. Raises InputError if the grids cannot be brought together,
-    segments do not fit or nothing is left to score.
+    Segments that say where no muscle is are left out. `positions` (slices,) mm are those of a tracked sweep. Raises
+    InputError if the grids cannot be brought together, segments do not fit or nothing is left to score.
     """
-    prediction = prediction.resampled_to(reference.geometry)
+    prediction, reference = _muscles_of(prediction.resampled_to(reference.geometry)), _muscles_of(reference)
     pairs = match_segments(prediction, reference)
     known, axis = _known_slices(drawn, reference, axis)
     scores = {}
@@ -63,8 +64,9 @@ def compare(
 def match_segments(first: Segmentation, second: Segmentation) -> dict[int, int]:
     """Index of `first`'s segment for the index of each of `second`'s that has one.
 
-    By name, a default muscle's short name, full name and terminology being the same; if no name fits, by label value;
-    if each has one segment, these. Raises InputError if nothing fits or a name stands twice.
+    By name, a default muscle's short name, full name and terminology being the same; if no name fits, by label value,
+    unless segments in layers of their own share one; if each has one segment, these. Raises InputError if nothing fits
+    or a name stands twice.
     """
     names = [[_label(s) for s in each.segments] for each in (first, second)]
     for each, labels in zip((first, second), names, strict=True):
@@ -80,7 +82,15 @@ def match_segments(first: Segmentation, second: Segmentation) -> dict[int, int]:
 
 
 def _matched(offered: list, wanted: list) -> dict[int, int]:
+    """Nothing if a key stands twice on either side, for then any pair would be a guess."""
+    if len(set(offered)) < len(offered) or len(set(wanted)) < len(wanted):
+        return {}
     return {index: offered.index(key) for index, key in enumerate(wanted) if key in offered}
+
+
+def _muscles_of(segmentation: Segmentation) -> Segmentation:
+    muscles = [s for s in segmentation.segments if not is_not_muscle(s.name, s.tags)]
+    return replace(segmentation, segments=muscles)
 
 
 def _label(segment: Segment) -> str:
@@ -94,7 +104,7 @@ def _known_slices(
     """The known slices of each reference segment (by index) that has any, and the axis that they count along."""
     if drawn is None:
         return {}, axis or 0
-    drawn = drawn.resampled_to(reference.geometry)
+    drawn = _muscles_of(drawn.resampled_to(reference.geometry))
     annotations = annotations_from_segmentation(drawn, "auto" if axis is None else axis)
     by_name = {muscle.name: {*muscle.drawn, *muscle.absent} for muscle in annotations.muscles}
     pairs = match_segments(drawn, reference)

@@ -13,6 +13,7 @@ from MusclePropLib.core.segmentation import (
     Segment,
     Segmentation,
     read_segmentation,
+    segmentation_from_labels,
     segmentation_from_masks,
     write_segmentation,
 )
@@ -68,6 +69,39 @@ def test_recorded_positions_count_without_the_image(files, capsys):
     assert cli.main(["evaluate", prediction, reference, "--json"]) == 0
     gm = json.loads(capsys.readouterr().out)["muscles"]["GM"]
     assert gm["volume_error_ml"] == pytest.approx(-2 * 150 * GRID.voxel_ml)
+
+
+def label_map(path, **values):
+    """A plain label map of a high and a low block, GM and GL, with these values."""
+    labels = np.zeros(SHAPE, np.uint8)
+    labels[:, 1:10, 5:15], labels[:, 12:16, 5:15] = values["GM"], values["GL"]
+    write_segmentation(path, segmentation_from_labels(labels, GRID))
+    return str(path)
+
+
+def record_of(tmp_path, *names):
+    """What `propagate` writes beside a label map in which the muscles are 1, 2, ..."""
+    muscles = [{"name": name, "drawn_slices": [0]} for name in names]
+    positions = (2 * GRID.spacing[0] * np.arange(SHAPE[0])).tolist()
+    record = {"axis": 0, "muscles": muscles, "provenance": {"positions_mm": positions}}
+    (tmp_path / "out.json").write_text(json.dumps(record), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("reference", "names"),
+    [
+        ({"GM": 2, "GL": 5}, ["Segment_2", "Segment_5"]),  # a label map without names, as it was drawn
+        ({"GM": 150, "GL": 200}, ["GM", "GL"]),  # Leg-3D-US
+        ({"GM": 2, "GL": 1}, ["Segment_2", "Segment_1"]),
+    ],
+)
+def test_a_plain_result_has_the_names_and_positions_of_its_record(tmp_path, capsys, reference, names):
+    record_of(tmp_path, *names)
+    out, truth = label_map(tmp_path / "out.nii.gz", GM=1, GL=2), label_map(tmp_path / "truth.nii.gz", **reference)
+    assert cli.main(["evaluate", out, truth, "--json"]) == 0
+    scores = json.loads(capsys.readouterr().out)["muscles"]
+    assert [s["dice"] for s in scores.values()] == [1, 1]
+    assert sum(s["reference_ml"] for s in scores.values()) == pytest.approx(2 * 6 * 130 * GRID.voxel_ml)
 
 
 def test_an_empty_reference_and_an_image_of_another_grid(files, tmp_path, capsys):

@@ -47,6 +47,19 @@ def test_label_values_decide_where_no_name_fits():
     assert {name: s.dice for name, s in found.scores.items()} == {"one": 1, "two": 1}
 
 
+def test_values_that_segments_in_layers_of_their_own_share_decide_nothing():
+    """Slicer gives each of them the value 1."""
+    a, b = block(), block(rows=slice(0, 3))
+    with pytest.raises(InputError, match=r"'one', 'two'.*'three', 'four'"):
+        match_segments(segmentation({"one": a, "two": b}), segmentation({"three": a, "four": b}))
+
+
+def test_where_no_muscle_is_is_not_scored():
+    masks = {"GM": block(), "Not muscle": block(rows=slice(0, 3))}
+    found = compare(segmentation(masks), segmentation(masks), segmentation(masks), axis=1)
+    assert list(found.scores) == ["GM"] and not found.extra and not found.all_slices
+
+
 def test_single_segments_belong_together():
     assert match_segments(segmentation({"a": block()}, values=[3]), segmentation({"b": block()})) == {0: 0}
 

@@ -38,11 +38,16 @@ def measure_file(
     return read_inputs(segmentation, image, drawn, axis).measure(axis)
 
 
+def read_result(path: Path) -> Segmentation:
+    """Read a segmentation with the names and tags that its format cannot hold, if a propagation's record has them."""
+    record = read_record(path)
+    names = {value: muscle["name"] for value, muscle in enumerate(record.get("muscles", []), 1)}
+    return with_tags(read_segmentation(path, names), record)
+
+
 def read_inputs(segmentation: Path, image: Path | None, drawn: Path | None, axis: str) -> Inputs:
     """Read the files; `drawn` is brought onto the grid that will be measured on."""
-    record = read_record(segmentation)
-    names = {value: muscle["name"] for value, muscle in enumerate(record.get("muscles", []), 1)}
-    segments = with_tags(read_segmentation(segmentation, names), record)
+    segments = read_result(segmentation)
     volume = None if image is None else read_volume(image)
     grid = segments.geometry if volume is None else volume.along(0).geometry
     return Inputs(segments, volume, None if drawn is None else _annotations(drawn, grid, axis))
