@@ -102,7 +102,7 @@ def _record(found: Comparison) -> dict[str, object]:
 def _positioned(
     reference: Segmentation, prediction: Segmentation, image: Path | None
 ) -> tuple[Segmentation, np.ndarray | None]:
-    """The reference, on the image's grid if one is given, and its slices' positions in mm if they were tracked.
+    """The reference, on the image's grid if one is given, and its frames' positions in mm if they were tracked.
 
     They belong to the first array axis: the image's, or else those that the propagation recorded. InputError if the
     grids differ or the reference holds nothing.

@@ -39,12 +39,14 @@ def compare(
     """Score every segment of `reference`, its slices being counted along array axis `axis`.
 
     A segment's slices that are drawn or absent in `drawn` do not count, and without `axis` theirs is taken, else 0.
-    Segments that say where no muscle is are left out. `positions` (slices,) mm are those of a tracked sweep. Raises
-    InputError if the grids cannot be brought together, segments do not fit or nothing is left to score.
+    Segments that say where no muscle is are left out. `positions` (frames,) mm are those of a tracked sweep, whose
+    frames are array axis 0; along another axis slices are even. Raises InputError if the grids cannot be brought
+    together, segments do not fit or nothing is left to score.
     """
     prediction, reference = _muscles_of(prediction.resampled_to(reference.geometry)), _muscles_of(reference)
     pairs = match_segments(prediction, reference)
     known, axis = _known_slices(drawn, reference, axis)
+    positions = positions if axis == 0 else None
     scores = {}
     for index, segment in enumerate(reference.segments):
         truth = np.moveaxis(reference.mask(index), axis, 0)

@@ -104,6 +104,15 @@ def test_a_plain_result_has_the_names_and_positions_of_its_record(tmp_path, caps
     assert sum(s["reference_ml"] for s in scores.values()) == pytest.approx(2 * 6 * 130 * GRID.voxel_ml)
 
 
+@pytest.mark.parametrize("axis", ["1", "2"])
+def test_along_the_frames_their_positions_mean_nothing(tmp_path, capsys, axis):
+    record_of(tmp_path, "GM", "GL")
+    out = label_map(tmp_path / "out.nii.gz", GM=1, GL=2)
+    assert cli.main(["evaluate", out, out, "--axis", axis, "--json"]) == 0
+    gm = json.loads(capsys.readouterr().out)["muscles"]["GM"]
+    assert gm["reference_ml"] == pytest.approx(SHAPE[0] * 90 * GRID.voxel_ml)
+
+
 def test_an_empty_reference_and_an_image_of_another_grid(files, tmp_path, capsys):
     prediction, reference, _ = files
     other = tmp_path / "other.nrrd"
