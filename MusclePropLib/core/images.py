@@ -96,14 +96,23 @@ def drop_single_axis(reader: sitk.ImageFileReader, path: Path) -> None:
     reader.SetExtractSize(size)
 
 
+def check_ending(path: Path, endings: tuple[str, ...]) -> None:
+    """InputError unless files of this ending can be written.
+
+    In capitals, ITK reads and writes .nrrd only: of .MHA it makes a .mhd and a second file, over what is there.
+    """
+    if not (path.name.endswith(endings) or path.name.lower().endswith(".nrrd")):
+        small = "endings in small letters, " if path.name.lower().endswith(endings) else ""
+        raise InputError(f"{path}: cannot write this kind of file; use {small}one of {', '.join(endings)}")
+
+
 def save_image(image: sitk.Image, path: Path, finish: Callable[[Path], None] | None = None) -> None:
     """Write compressed, in the format that the ending names; the file is there whole or not at all.
 
     `finish` may change the written file before it is given its name. Raises InputError if it cannot be written, and
     for a sheared grid as NIfTI, which would silently straighten it.
     """
-    if not path.name.lower().endswith(WRITABLE):
-        raise InputError(f"{path}: cannot write this kind of file; use one of {', '.join(WRITABLE)}")
+    check_ending(path, WRITABLE)
     if not path.parent.is_dir():
         raise InputError(f"{path}: there is no such folder")
     direction = np.array(image.GetDirection()).reshape(3, 3)

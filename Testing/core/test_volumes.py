@@ -154,6 +154,20 @@ def test_what_cannot_be_written_leaves_nothing_behind(tmp_path, name):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("ending", [".MHA", ".MHD", ".NII", ".Nii.GZ"])
+def test_an_ending_in_capitals_is_refused_that_would_be_written_as_something_else(tmp_path, ending):
+    write_volume(tmp_path / "leg.mhd", Volume(ramp() + 1, GRID))
+    with pytest.raises(InputError, match="small letters"):
+        write_volume(tmp_path / f"leg{ending}", Volume(ramp(), GRID))
+    assert {p.name for p in tmp_path.iterdir()} == {"leg.mhd", "leg.zraw"}
+    np.testing.assert_array_equal(read_volume(tmp_path / "leg.mhd").array, ramp() + 1)
+
+
+def test_nrrd_in_capitals_is_nrrd(tmp_path):
+    write_volume(tmp_path / "leg.NRRD", Volume(ramp(), GRID))
+    np.testing.assert_array_equal(read_volume(tmp_path / "leg.NRRD").array, ramp())
+
+
 def test_a_sheared_grid_is_refused_by_nifti_and_kept_by_nrrd(tmp_path):
     affine = GRID.affine.copy()
     affine[0, 1] = 0.2
