@@ -40,11 +40,18 @@ def write_text(path: Path, text: str) -> None:
 
 
 def check_output(path: Path, inputs: Iterable[Path] = ()) -> None:
-    """InputError unless `path` can hold a segmentation and overwrites none of `inputs`; before anything is computed."""
-    if not path.name.lower().endswith(SEGMENTATION_ENDINGS):
-        raise InputError(f"{path}: cannot write this kind of file; use one of {', '.join(SEGMENTATION_ENDINGS)}")
+    """InputError unless a segmentation can be written to `path` and overwrites none of `inputs`.
+
+    Found out here, and not when everything is computed.
+    """
+    from MusclePropLib.core.images import check_ending
+
+    check_ending(path, SEGMENTATION_ENDINGS)
     if not path.parent.is_dir():
         raise InputError(f"{path}: there is no such folder")
+    if path.is_dir():
+        raise InputError(f"{path}: there is a folder of that name")
+    check_folder(path.parent)
     if any(path.resolve() == given.resolve() for given in inputs):
         raise InputError(f"{path}: the output would overwrite an input")
 

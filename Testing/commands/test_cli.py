@@ -115,6 +115,9 @@ def test_unusable_input_is_one_sentence(spoil, tmp_path, capsys):
     [
         (["-o", "{tmp}/out.txt"], "cannot write this kind of file"),
         (["-o", "{tmp}/no/out.seg.nrrd"], "no such folder"),
+        (["-o", "{tmp}/out.NII.GZ"], "small letters"),
+        (["-o", "{tmp}/folder.seg.nrrd"], "there is a folder of that name"),
+        (["-o", "{tmp}/locked/out.seg.nrrd"], "nothing can be written to this folder"),
         (["-o", "{tmp}/out.nii.gz"], "drawn muscles overlap"),
         (["-o", "{tmp}/leg.nrrd"], "would overwrite an input"),
         (["-o", "{tmp}/out.seg.nrrd", "--time-limit", "0"], "must be positive"),
@@ -123,8 +126,12 @@ def test_unusable_input_is_one_sentence(spoil, tmp_path, capsys):
         (["-o", "{tmp}/out.seg.nrrd", "--report", "{tmp}/leg.nrrd"], "where a folder is needed"),
     ],
 )
-def test_unusable_options_are_one_sentence(more, words, tmp_path, capsys):
+def test_unusable_options_are_one_sentence(more, words, monkeypatch, tmp_path, capsys):
     image, drawn = write_case(tmp_path)
+    (tmp_path / "folder.seg.nrrd").mkdir()
+    (tmp_path / "locked").mkdir()
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path / "locked")
+    monkeypatch.setattr("MusclePropLib.commands._session.run_to_end", None)  # before anything is computed
     before = sorted(tmp_path.iterdir())
     assert cli.main(["propagate", str(image), str(drawn), *(m.format(tmp=tmp_path) for m in more)]) == 2
     message = capsys.readouterr().err
