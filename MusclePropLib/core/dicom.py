@@ -14,6 +14,9 @@ from MusclePropLib.core.images import open_image
 SERIES_UID = "0020|000e"
 POSITION = "0020|0032"
 ORIENTATION = "0020|0037"
+SPACING_BETWEEN = "0018|0088"
+FRAME_TIMES = ("0018|1063", "0018|1065")
+SAME_PLACE_MM = 1e-3
 
 
 def is_dicom(path: Path) -> bool:
@@ -25,7 +28,7 @@ def series_reader(path: Path) -> sitk.ImageSeriesReader | sitk.ImageFileReader:
     """A reader for the series in folder `path`, or for the series that file `path` belongs to.
 
     Raises InputError if the folder holds no series, or several, so that the choice is the user's and not the order
-    of the files.
+    of the files, and for a file of many frames of which is not known where they are.
     """
     if path.is_dir():
         folder, series = path, _series_ids(path)
@@ -36,13 +39,29 @@ def series_reader(path: Path) -> sitk.ImageSeriesReader | sitk.ImageFileReader:
         uid = series[0]
     else:
         single = open_image(path)
-        if single.GetDimension() > 2 and single.GetSize()[2] > 1:
-            return single
+        if _frames(single) > 1:
+            return _placed(single, path)
         folder, uid = path.parent, single.GetMetaData(SERIES_UID).strip()
     files = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(os.fspath(folder), uid)
+    if len(files) == 1 and _frames(single := open_image(Path(files[0]))) > 1:
+        return _placed(single, path)
     reader = sitk.ImageSeriesReader()
     reader.SetFileNames(files or [os.fspath(path)])
     reader.MetaDataDictionaryArrayUpdateOn()
+    return reader
+
+
+def _frames(reader: sitk.ImageFileReader) -> int:
+    return reader.GetSize()[2] if reader.GetDimension() > 2 else 1
+
+
+def _placed(reader: sitk.ImageFileReader, path: Path) -> sitk.ImageFileReader:
+    """The reader of a file of many frames; InputError if they follow each other in time, or lie nowhere."""
+    timed = any(reader.HasMetaDataKey(key) for key in FRAME_TIMES)
+    nowhere = set(reader.GetSpacing()) == {1.0} and not any(reader.GetOrigin())  # what ITK takes for want of better
+    if (timed or nowhere) and not reader.HasMetaDataKey(SPACING_BETWEEN):
+        said = f"{_frames(reader)} frames without their places (a cine loop?)"
+        raise InputError(f"{path}: {said}; how far apart they are is not known")
     return reader
 
 
@@ -56,15 +75,19 @@ def _series_ids(folder: Path) -> tuple[str, ...]:
         sitk.ProcessObject.SetGlobalWarningDisplay(before)
 
 
-def uneven_positions(reader: sitk.ImageSeriesReader) -> np.ndarray | None:
-    """Positions (slices,) in mm of a series that has been read, if its slices are not evenly spaced; else None."""
+def uneven_positions(reader: sitk.ImageSeriesReader, path: Path) -> np.ndarray | None:
+    """Positions (slices,) in mm of a series that has been read, if its slices are not evenly spaced; else None.
+
+    InputError if they do not all follow each other in one direction: then it holds several volumes.
+    """
     files = reader.GetFileNames()
     if not all(reader.HasMetaDataKey(i, key) for i in range(len(files)) for key in (POSITION, ORIENTATION)):
         return None
     corners = np.array([reader.GetMetaData(i, POSITION).split("\\") for i in range(len(files))], dtype=float)
     row, column = np.array(reader.GetMetaData(0, ORIENTATION).split("\\"), dtype=float).reshape(2, 3)
     positions = (corners - corners[0]) @ np.cross(row, column)
+    positions = positions if positions[-1] >= 0 else -positions
     steps = np.diff(positions)
-    if len(steps) < 2 or np.ptp(steps) <= 0.01 * abs(np.mean(steps)):
-        return None
-    return positions if positions[-1] >= 0 else -positions
+    if (steps < SAME_PLACE_MM).any():
+        raise InputError(f"{path}: several slices at the same place (a time series?); one volume is needed")
+    return None if len(steps) < 2 or np.ptp(steps) <= 0.01 * np.mean(steps) else positions

@@ -90,7 +90,7 @@ def _read_series(path: Path) -> Volume:
     reader = dicom.series_reader(path)
     image = images.load_pixels(reader, path)
     _check_components(image.GetNumberOfComponentsPerPixel(), path)
-    positions = dicom.uneven_positions(reader) if isinstance(reader, sitk.ImageSeriesReader) else None
+    positions = dicom.uneven_positions(reader, path) if isinstance(reader, sitk.ImageSeriesReader) else None
     return Volume(images.array_of(image), images.geometry_of(image), positions, source=os.fspath(path))
 
 

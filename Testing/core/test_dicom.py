@@ -66,3 +66,45 @@ def test_a_series_of_one_slice(tmp_path):
     for path in (tmp_path, paths[0]):
         with pytest.raises(InputError, match="one slice"):
             read_volume(path)
+
+
+@pytest.mark.parametrize("distances", [(0, 2, 4, 0, 2), (0, 0, 2, 2, 4)])
+def test_a_time_series_is_no_volume(tmp_path, distances):
+    write_series(tmp_path, distances=distances)
+    with pytest.raises(InputError, match="several slices at the same place"):
+        read_volume(tmp_path)
+
+
+def write_frames(path, kind="3.1", **more):
+    """One file of five frames; `kind` is the end of its class, by default a loop of ultrasound frames."""
+    pydicom = pytest.importorskip("pydicom")
+    data = pydicom.Dataset()
+    data.SOPClassUID, data.SOPInstanceUID = f"1.2.840.10008.5.1.4.1.1.{kind}", "1.2.3.1"
+    data.StudyInstanceUID, data.SeriesInstanceUID, data.Modality = "1.2.9", "1.2.3", "US"
+    data.NumberOfFrames, data.Rows, data.Columns = ARRAY.shape
+    data.SamplesPerPixel, data.PhotometricInterpretation = 1, "MONOCHROME2"
+    data.BitsAllocated, data.BitsStored, data.HighBit, data.PixelRepresentation = 8, 8, 7, 0
+    for key, value in more.items():
+        setattr(data, key, value)
+    data.PixelData = ARRAY.tobytes()
+    data.file_meta = pydicom.dataset.FileMetaDataset()
+    data.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    data.save_as(path, enforce_file_format=True)
+
+
+@pytest.mark.parametrize("more", [{}, {"FrameTime": "50", "FrameIncrementPointer": 0x00181063}])
+def test_frames_of_which_nobody_knows_where_they_are(tmp_path, more):
+    """The pixel size of an ultrasound loop stands where ITK does not look, the distance of its frames nowhere."""
+    write_frames(tmp_path / "loop.dcm", **more)
+    for path in (tmp_path, tmp_path / "loop.dcm"):
+        with pytest.raises(InputError, match="5 frames without their places") as caught:
+            read_volume(path)
+        assert str(path) in str(caught.value)
+
+
+def test_frames_with_their_distance_are_a_volume(tmp_path):
+    write_frames(tmp_path / "a.dcm", kind="20", SpacingBetweenSlices="2", PixelSpacing=[0.5, 0.25])
+    for path in (tmp_path, tmp_path / "a.dcm"):
+        volume = read_volume(path)
+        np.testing.assert_array_equal(volume.array, ARRAY)
+        assert volume.geometry.spacing == (2, 0.5, 0.25)
