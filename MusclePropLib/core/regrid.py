@@ -28,6 +28,25 @@ class GridShift:
         ends = {axis: 0 if sign > 0 else n - 1 for axis, sign, n in zip(self.axes, self.signs, shape, strict=True)}
         return replace(self, offset=(ends[0], ends[1], ends[2]))
 
+    def begun_at(self, low: tuple[int, int, int]) -> GridShift:
+        """The same for a target grid that begins at voxel `low` of this one's."""
+        offset = list(self.offset)
+        for axis, sign, start in zip(self.axes, self.signs, low, strict=True):
+            offset[axis] += sign * start
+        return replace(self, offset=(offset[0], offset[1], offset[2]))
+
+    def union(self, stored: tuple[int, int, int], target: Geometry) -> tuple[Geometry, tuple[int, int, int]]:
+        """The target grid, larger by what a stored grid of this shape has beyond it, and at which voxel it begins."""
+        first, last = [], []
+        for axis, sign, count in zip(self.axes, self.signs, target.shape, strict=True):
+            ends = [sign * (t - self.offset[axis]) for t in (0, stored[axis] - 1)]
+            first.append(min(0, *ends))
+            last.append(max(count - 1, *ends))
+        affine = target.affine.copy()
+        affine[:, 3] = target.affine @ [*first, 1]
+        shape = tuple(b - a + 1 for a, b in zip(first, last, strict=True))
+        return Geometry(shape, affine), (first[0], first[1], first[2])
+
 
 def grid_shift(stored: Geometry, target: Geometry, tolerance: float = 0.01) -> GridShift | None:
     """How the grids' indices correspond, or None if any target voxel is off a stored one by over `tolerance` voxels."""

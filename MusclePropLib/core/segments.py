@@ -64,15 +64,27 @@ class Segmentation:
     def restored_to(self, whole: Geometry) -> Segmentation:
         """The whole grid again of which a file holds the part with segments; as it is if that is not aligned.
 
-        Tags are not cropped with the voxels: they count slices on the whole grid, along the stored axes.
+        Where segments reach beyond it, the grid is larger by that, for none of them may be lost. Tags are not cropped
+        with the voxels: they count slices on the whole grid, along the stored axes.
         """
         shift = None if self.geometry.matches(whole) else grid_shift(self.geometry, whole)
-        return self if shift is None else self._moved(whole, shift, shift.turn(whole.shape))
+        if shift is None:
+            return self
+        turn = shift.turn(whole.shape)
+        restored = self._moved(whole, shift, turn)
+        if all(_filled(a) == _filled(b) for a, b in zip(self.layers, restored.layers, strict=True)):
+            return restored
+        wider, low = shift.union(self.geometry.shape, whole)
+        return self._moved(wider, shift.begun_at(low), turn.begun_at(low))
 
     def _moved(self, geometry: Geometry, voxels: GridShift, tags: GridShift) -> Segmentation:
         layers = [regrid(layer, geometry.shape, voxels) for layer in self.layers]
         segments = [replace(s, tags=_moved_tags(s, tags, geometry.shape, self.source)) for s in self.segments]
         return replace(self, geometry=geometry, layers=layers, segments=segments)
+
+
+def _filled(layer: np.ndarray) -> int:
+    return sum(int(np.count_nonzero(part)) for part in layer)
 
 
 def _moved_tags(segment: Segment, shift: GridShift, shape: tuple[int, int, int], source: str) -> dict[str, str]:

@@ -1,3 +1,4 @@
+import json
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -9,12 +10,16 @@ from grids import geometries
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from MusclePropLib.core.annotations import SLICES_TAG
 from MusclePropLib.core.defaults import DEFAULT_MUSCLES, GL, GM, SOL, default_for_name, default_for_terminology
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.geometry import Geometry
 from MusclePropLib.core.images import image_of, save_image
+from MusclePropLib.core.seg_fields import format_reference_grid
 from MusclePropLib.core.segmentation import (
+    CONVERSION_PARAMETERS,
     Segment,
+    annotations_from_segmentation,
     read_segmentation,
     segmentation_from_labels,
     segmentation_from_masks,
@@ -203,6 +208,22 @@ def test_files_of_before_layers_hold_one_segment_per_component(tmp_path):
     assert [s.name for s in read.segments] == ["a", "b", "c"]
     for n in range(3):
         np.testing.assert_array_equal(read.mask(n), masks[n])
+
+
+@pytest.mark.parametrize(("low", "high", "drawn"), [((0, 0, 0), (2, 5, 6), [1, 3]), ((1, 2, 1), (4, 5, 6), [2, 3])])
+def test_segments_beyond_the_grid_that_a_file_names_are_not_cut_off(tmp_path, low, high, drawn):
+    """A segment that was drawn on another volume; its tag counts slices on the grid that is named."""
+    affine = GRID.affine.copy()
+    affine[:, 3] = GRID.affine @ [*low, 1]
+    tag = json.dumps({"axis": 0, "drawn": [t - low[0] for t in drawn], "absent": []})
+    fields = {
+        "Segment0_Name": "GM",
+        "Segment0_Tags": f"{SLICES_TAG}:{tag}|",
+        CONVERSION_PARAMETERS: format_reference_grid(Geometry(tuple(np.subtract(high, low)), affine)),
+    }
+    read = read_segmentation(write_header(tmp_path / "a.seg.nrrd", np.ones(GRID.shape, np.uint8), fields))
+    assert read.geometry.matches(GRID) and read.mask(0).all()
+    assert annotations_from_segmentation(read).muscles[0].drawn_slices == drawn
 
 
 @pytest.mark.parametrize("field", [{"Layer": "2"}, {"LabelValue": "x"}, {"Color": "1 0"}, {"Color": "red"}])
