@@ -162,11 +162,15 @@ def _judge(final: Event) -> None:
 
 
 def check_record(output: Path) -> None:
-    """InputError if the result's record, NAME.json, would overwrite a file that is no such record."""
-    from MusclePropLib.core.measurements.records import read_record, record_path
+    """InputError if the result's record, NAME.json, would overwrite a file that is no such record, or another's."""
+    from MusclePropLib.core.measurements.records import another_result, read_summary, record_path
 
-    if record_path(output).exists() and not read_record(output):
-        raise InputError(f"{record_path(output)}: the record of {output.name} would overwrite this file")
+    path = record_path(output)
+    summary = read_summary(path)
+    if path.exists() and not summary:
+        raise InputError(f"{path}: the record of {output.name} would overwrite this file")
+    if other := another_result(output, summary):
+        raise InputError(f"{path}: the record of {output.name} would overwrite that of {other.name}")
 
 
 def _completed(summary: dict[str, Any], annotations: Annotations, case: Case, clock: list[float]) -> dict[str, Any]:

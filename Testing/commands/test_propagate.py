@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from MusclePropLib.commands.common import Progress
 from MusclePropLib.commands.report import find_image
 from MusclePropLib.core.annotations import Annotations, MuscleAnnotation
 from MusclePropLib.core.geometry import Geometry
+from MusclePropLib.core.measurements.records import read_record
 from MusclePropLib.core.propagated import PROVENANCE_TAG
 from MusclePropLib.core.segmentation import (
     read_segmentation,
@@ -95,6 +97,23 @@ def test_a_foreign_json_is_not_overwritten(tmp_path, capsys):
     assert cli.main(["propagate", str(image), str(drawn), "-o", str(tmp_path / "leg.seg.nrrd")]) == 2
     assert "leg.json: the record of leg.seg.nrrd would overwrite this file" in capsys.readouterr().err
     assert sidecar.read_text(encoding="utf-8") == '{"Modality": "US"}' and not (tmp_path / "leg.seg.nrrd").exists()
+
+
+def test_results_that_differ_in_their_ending_do_not_share_a_record(tmp_path, capsys):
+    """Else the muscles of the one would be measured under the names of the other."""
+    image, drawn = write_case(tmp_path)
+    out, other = tmp_path / "out.seg.nrrd", tmp_path / "out.nii.gz"
+    assert cli.main(["propagate", str(image), str(drawn), "-o", str(out)]) == 0
+    labels = segmentation_from_labels(np.ones(SHAPE, np.uint8), GRID)
+    write_segmentation(other, labels)
+    before = (tmp_path / "out.json").read_bytes()
+    assert read_record(out)["muscles"][0]["name"] == "GM" and not read_record(other)
+    single = tmp_path / "single.seg.nrrd"
+    write_segmentation(single, replace(read_segmentation(drawn), segments=read_segmentation(drawn).segments[:1]))
+    assert cli.main(["propagate", str(image), str(single), "-o", str(tmp_path / "out.nrrd")]) == 2
+    assert "out.json: the record of out.nrrd would overwrite that of out.seg.nrrd" in capsys.readouterr().err
+    assert (tmp_path / "out.json").read_bytes() == before and not (tmp_path / "out.nrrd").exists()
+    assert cli.main(["propagate", str(image), str(drawn), "-o", str(out)]) == 0, "its own record it may overwrite"
 
 
 def test_drawing_stored_as_a_part_of_the_grid(tmp_path):

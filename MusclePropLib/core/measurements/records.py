@@ -64,8 +64,16 @@ def record_path(result: str | Path) -> Path:
 
 
 def read_record(result: str | Path) -> dict[str, Any]:
-    """The summary that a propagation has written beside its result; empty if there is none."""
-    path = record_path(result)
+    """The summary that a propagation has written beside its result; empty if there is none, or only another result's.
+
+    Results that differ in nothing but the ending share the file.
+    """
+    summary = read_summary(record_path(result))
+    return {} if another_result(result, summary) else summary
+
+
+def read_summary(path: Path) -> dict[str, Any]:
+    """The summary in NAME.json; empty if there is no such file or it holds something else."""
     if not path.is_file():
         return {}
     try:
@@ -73,6 +81,13 @@ def read_record(result: str | Path) -> dict[str, Any]:
     except (OSError, ValueError) as fault:
         raise InputError(f"{path}: the record of this result cannot be read ({fault})") from fault
     return summary if is_record(summary) else {}
+
+
+def another_result(result: str | Path, summary: Mapping[str, Any]) -> Path | None:
+    """The result that the summary in NAME.json tells of, if that is another one, which is still there."""
+    told = Path(result).with_name(Path(str(summary.get("output", ""))).name or Path(result).name)
+    shared = told.name != Path(result).name and record_path(told) == record_path(result)
+    return told if shared and told.exists() else None
 
 
 def is_record(summary: Any) -> bool:
