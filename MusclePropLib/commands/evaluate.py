@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from MusclePropLib.core.comparison import Comparison
     from MusclePropLib.core.metrics import Scores
     from MusclePropLib.core.segmentation import Segmentation
+    from MusclePropLib.core.volumes import Volume
 
 HELP = "score a segmentation against a reference, leaving out the drawn slices"
 EXAMPLE = "muscleprop evaluate leg-muscles.seg.nrrd leg-reference.seg.nrrd --drawn leg-annotations.seg.nrrd"
@@ -58,12 +59,17 @@ def run(args: argparse.Namespace) -> int:
     """Match the segments by name or label value, score them, print. The records beside results name their segments."""
     from MusclePropLib.core.comparison import compare
     from MusclePropLib.core.measurements.files import read_result
+    from MusclePropLib.core.measurements.placed import recalibrated
     from MusclePropLib.core.segmentation import read_segmentation
+    from MusclePropLib.core.volumes import read_volume
 
     prediction, reference = read_result(args.prediction), read_result(args.reference)
     drawn = read_segmentation(args.drawn) if args.drawn else None
     axis = None if args.axis == "auto" else int(args.axis)
-    reference, positions = _positioned(reference, prediction, args.image)
+    volume = None if args.image is None else read_volume(args.image)
+    if volume is not None:
+        prediction, drawn = (given and recalibrated(given, volume) for given in (prediction, drawn))
+    reference, positions = _positioned(reference, prediction, volume)
     found = compare(prediction, reference, drawn, axis, positions)
     if args.json:
         print_json(_record(found))
@@ -100,7 +106,7 @@ def _record(found: Comparison) -> dict[str, object]:
 
 
 def _positioned(
-    reference: Segmentation, prediction: Segmentation, image: Path | None
+    reference: Segmentation, prediction: Segmentation, volume: Volume | None
 ) -> tuple[Segmentation, np.ndarray | None]:
     """The reference, on the image's grid if one is given, and its frames' positions in mm if they were tracked.
 
@@ -109,12 +115,10 @@ def _positioned(
     """
     from MusclePropLib.core.errors import InputError
     from MusclePropLib.core.measurements.placed import on_grid, place
-    from MusclePropLib.core.volumes import read_volume
 
     if not any(layer.any() for layer in reference.layers):
         raise InputError(f"{reference.source}: every segment is empty; there is nothing to score against")
-    if image is not None:
-        volume = read_volume(image)
+    if volume is not None:
         return on_grid(reference, volume), volume.positions
     if not prediction.geometry.matches(reference.geometry):
         return reference, None

@@ -23,7 +23,8 @@ class Volume:
 
     `array` (slices, rows, columns), possibly read-only and not contiguous; `geometry` is that array's; `axis` says
     which axis of the stored array stands first. `positions` (slices,) mm along a tracked sweep, or None on an even
-    grid. `source` names the file for messages.
+    grid. `source` names the file for messages. `header` is the stored array's grid by the file's header where the
+    poses of a tracked sweep have put another in its place.
     """
 
     array: np.ndarray
@@ -31,6 +32,7 @@ class Volume:
     positions: np.ndarray | None = None
     axis: int = 0
     source: str = ""
+    header: Geometry | None = None
 
     def __post_init__(self) -> None:
         if self.array.shape != self.geometry.shape:
@@ -46,7 +48,7 @@ class Volume:
         if axis == self.axis:
             return self
         stored, geometry = np.moveaxis(self.array, 0, self.axis), _put_back(self.geometry, self.axis)
-        return Volume(np.moveaxis(stored, axis, 0), geometry.moved(axis), None, axis, self.source)
+        return Volume(np.moveaxis(stored, axis, 0), geometry.moved(axis), None, axis, self.source, self.header)
 
     def slice_positions(self) -> np.ndarray:
         """(slices,) mm along the first axis; from poses not always increasing, see `core.tracked`."""
@@ -134,7 +136,9 @@ def _with_poses(array: np.ndarray, geometry: Geometry, fields: dict[str, str], p
         return Volume(array, geometry, source=os.fspath(path))
     if np.ptp(sweep.positions) == 0:
         raise InputError(f"{path}: the probe does not move, by the poses recorded with the frames")
-    return Volume(array, _with_pixel(geometry, sweep), sweep.positions, source=os.fspath(path))
+    corrected = _with_pixel(geometry, sweep)
+    header = None if corrected is geometry else geometry
+    return Volume(array, corrected, sweep.positions, source=os.fspath(path), header=header)
 
 
 def _with_pixel(geometry: Geometry, sweep: Sweep) -> Geometry:

@@ -8,6 +8,9 @@ from scipy.spatial.transform import Rotation
 
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.geometry import Geometry
+from MusclePropLib.core.measurements.placed import on_grid
+from MusclePropLib.core.measurements.recording import measure
+from MusclePropLib.core.segmentation import segmentation_from_labels
 from MusclePropLib.core.volumes import Volume, read_volume, write_volume
 
 FRAMES, ROWS, COLUMNS = 6, 5, 7
@@ -135,7 +138,22 @@ def test_a_calibration_in_the_header_gives_pixel_size_and_normal(tmp_path):
 def test_without_calibration_the_movement_gives_the_direction_and_the_header_the_pixels(tmp_path):
     volume = read_volume(igs_mha(tmp_path / "sweep.igs.mha", frame_fields(poses(pixel=(1.0, 1.0)), "ProbeToTracker")))
     np.testing.assert_allclose(volume.slice_positions(), STEPS, atol=1e-5)
-    assert volume.geometry.spacing == (1, 1, 1)
+    assert volume.geometry.spacing == (1, 1, 1) and volume.header is None
+
+
+@pytest.mark.parametrize("part", [slice(None), slice(1, 4)])
+def test_a_drawing_on_the_grid_of_a_header_without_calibration_is_taken_over(tmp_path, part):
+    """Or on a part of it, as Slicer writes it."""
+    path = igs_mha(tmp_path / "sweep.igs.mha", frame_fields(poses()))
+    volume = read_volume(path)
+    affine = volume.header.affine.copy()
+    affine[:, 3] = affine @ [part.start or 0, 0, 0, 1]
+    labels = (ARRAY > 100).astype(np.uint8)
+    drawn = segmentation_from_labels(labels[part], Geometry(labels[part].shape, affine))
+    moved = on_grid(drawn, volume)
+    assert moved.geometry.matches(volume.geometry)
+    np.testing.assert_array_equal(moved.layers[0][part], labels[part])
+    assert measure(drawn, volume).muscles[0].volume_ml == measure(moved, volume).muscles[0].volume_ml
 
 
 def test_lost_poses_are_interpolated(tmp_path):

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from MusclePropLib.core.cohort.cases import Case
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.geometry import Geometry
+from MusclePropLib.core.measurements.placed import recalibrated
 from MusclePropLib.core.segmentation import SEG_NRRD, read_segmentation
 from MusclePropLib.core.segments import Segmentation
 from MusclePropLib.core.volumes import Volume, read_volume
@@ -25,7 +26,7 @@ def read_pair(case: Case, names: Mapping[int, str] | None = None) -> tuple[Volum
     plain = not case.labels.name.lower().endswith(SEG_NRRD)
     if plain and own.shape != whole.shape and Geometry(whole.shape, own.affine).matches(whole):
         raise InputError(f"{case.labels}: {_size(own)} voxels, but {case.image} has {_size(whole)}")
-    return volume, segmentation.resampled_to(whole)
+    return volume, recalibrated(segmentation, volume).resampled_to(whole)
 
 
 def _size(grid: Geometry) -> str:

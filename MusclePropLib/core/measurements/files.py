@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from MusclePropLib.core.annotations import Annotations
-from MusclePropLib.core.geometry import Geometry
+from MusclePropLib.core.measurements.placed import recalibrated
 from MusclePropLib.core.measurements.recording import Recording, measure
 from MusclePropLib.core.measurements.records import read_record, with_tags
 from MusclePropLib.core.segmentation import Segmentation, annotations_from_segmentation, read_segmentation
@@ -49,9 +49,13 @@ def read_inputs(segmentation: Path, image: Path | None, drawn: Path | None, axis
     """Read the files; `drawn` is brought onto the grid that will be measured on."""
     segments = read_result(segmentation)
     volume = None if image is None else read_volume(image)
-    grid = segments.geometry if volume is None else volume.along(0).geometry
-    return Inputs(segments, volume, None if drawn is None else _annotations(drawn, grid, axis))
+    return Inputs(segments, volume, None if drawn is None else _annotations(drawn, segments, volume, axis))
 
 
-def _annotations(path: Path, grid: Geometry, axis: str) -> Annotations:
-    return annotations_from_segmentation(read_segmentation(path).resampled_to(grid), axis, str(path))
+def _annotations(path: Path, measured: Segmentation, volume: Volume | None, axis: str) -> Annotations:
+    drawn = read_segmentation(path)
+    if volume is None:
+        drawn = drawn.resampled_to(measured.geometry)
+    else:
+        drawn = recalibrated(drawn, volume).resampled_to(volume.along(0).geometry)
+    return annotations_from_segmentation(drawn, axis, str(path))

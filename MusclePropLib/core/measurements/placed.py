@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from MusclePropLib.core.annotations import Annotations, axis_of_gaps, extents
 from MusclePropLib.core.errors import InputError
+from MusclePropLib.core.geometry import Geometry
 from MusclePropLib.core.measurements.records import Places, recorded_positions, tagged_slices
 from MusclePropLib.core.measurements.stack import Stack
+from MusclePropLib.core.regrid import grid_shift
 from MusclePropLib.core.segments import Segment, Segmentation
 from MusclePropLib.core.volumes import Volume
 
@@ -45,6 +47,7 @@ def place(
     The positions of tracked frames are the volume's, or else those that the propagation has recorded. Raises
     InputError if the grids do not fit, or the slices were drawn along another axis than the one asked for.
     """
+    segmentation = segmentation if volume is None else recalibrated(segmentation, volume)
     moved = segmentation if volume is None else on_grid(segmentation, volume)
     axis = _slice_axis(moved, drawn, axis)
     view = None if volume is None else volume.along(axis)
@@ -58,6 +61,7 @@ def place(
 
 def on_grid(segmentation: Segmentation, volume: Volume) -> Segmentation:
     """The segmentation on the image's grid; InputError if any of it would be lost, for a volume cut off is wrong."""
+    segmentation = recalibrated(segmentation, volume)
     moved = segmentation.resampled_to(volume.along(0).geometry)
     if moved is segmentation:
         return segmentation
@@ -68,6 +72,15 @@ def on_grid(segmentation: Segmentation, volume: Volume) -> Segmentation:
             source = segmentation.source or "the segmentation"
             raise InputError(f"{source}: segment '{segment.name}' {part} the image {volume.source}".rstrip())
     return moved
+
+
+def recalibrated(segmentation: Segmentation, volume: Volume) -> Segmentation:
+    """As it is; or, drawn on the grid of a tracked sweep's header, on the same voxels as large as the poses say."""
+    grid, drawn = volume.along(0).geometry, segmentation.geometry
+    if volume.header is None or grid_shift(drawn, grid) is not None or grid_shift(drawn, volume.header) is None:
+        return segmentation
+    affine = grid.affine @ np.linalg.solve(volume.header.affine, drawn.affine)
+    return replace(segmentation, geometry=Geometry(drawn.shape, affine))
 
 
 def _slice_axis(segmentation: Segmentation, drawn: Annotations | None, axis: str | int) -> int:
