@@ -6,6 +6,7 @@ import argparse
 import csv
 import io
 import json
+import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -158,6 +159,9 @@ def _propagate(item: Item, session: Session, settings: Mapping[str, Any], progre
         write_json(item.record, record)
     except (InputError, CommandFailed, OSError) as fault:
         return {"status": "failed", "message": str(fault)}
+    except Exception as fault:  # whatever it is, the other cases are not to blame
+        traceback.print_exc()
+        return {"status": "failed", "message": f"{item.name}: {type(fault).__name__}: {fault}"}
     return record
 
 

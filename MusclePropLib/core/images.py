@@ -79,8 +79,17 @@ def load_pixels(reader: sitk.ImageFileReader | sitk.ImageSeriesReader, path: Pat
 
 
 def metadata(reader: sitk.ImageFileReader) -> dict[str, str]:
-    """All the header's fields as text."""
-    return {key: reader.GetMetaData(key) for key in reader.GetMetaDataKeys()}
+    """All the header's fields as text, be it UTF-8 or, as other programs have written it, Latin-1."""
+    return {_text(key): _text(reader.GetMetaData(key)) for key in reader.GetMetaDataKeys()}
+
+
+def _text(field: str) -> str:
+    """A field, in which SimpleITK marks each byte that is not UTF-8 by a surrogate, which nobody could write."""
+    raw = field.encode("utf-8", "surrogateescape")
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
 
 
 def drop_single_axis(reader: sitk.ImageFileReader, path: Path) -> None:

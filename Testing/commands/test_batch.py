@@ -7,6 +7,7 @@ import pytest
 from small_files import write_case
 
 from MusclePropLib import cli
+from MusclePropLib.core.volumes import read_volume
 
 
 @pytest.fixture
@@ -43,6 +44,23 @@ def test_one_bad_case_does_not_stop_the_rest(recordings, capsys):
     assert failed.keys() == {"fault", "leg-03", "leg-05"}
     assert "leg-05" in failed["leg-05"]
     assert not list(out.rglob("*.part-*"))
+
+
+def test_not_even_a_fault_that_nobody_foresaw(tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    for name in ("leg-01", "leg-02"):
+        write_case(folder, name)
+
+    def unforeseen(path):
+        if "leg-01" in str(path):
+            raise ValueError("unforeseen")
+        return read_volume(path)
+
+    monkeypatch.setattr("MusclePropLib.core.volumes.read_volume", unforeseen)
+    status, cases = batch(folder, capsys)
+    assert status == 1 and cases["leg-02"]["status"] == "done"
+    assert cases["leg-01"] == {"status": "failed", "message": "leg-01: ValueError: unforeseen"}
 
 
 def test_goes_on_where_it_stopped(recordings, capsys):

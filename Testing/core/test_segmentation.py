@@ -226,6 +226,17 @@ def test_segments_beyond_the_grid_that_a_file_names_are_not_cut_off(tmp_path, lo
     assert annotations_from_segmentation(read).muscles[0].drawn_slices == drawn
 
 
+def test_names_that_are_not_utf8(tmp_path):
+    path = tmp_path / "a.seg.nrrd"
+    fields = {"Segment0_Name": "M-ller", "Segment0_Tags": "Arzt:Jürgen|"}
+    write_header(path, np.ones(GRID.shape, np.uint8), fields)
+    path.write_bytes(path.read_bytes().replace(b"M-ller", b"M\xfcller"))
+    read = read_segmentation(path)
+    assert read.segments[0].name == "Müller" and read.segments[0].tags == {"Arzt": "Jürgen"}
+    write_segmentation(path, read)
+    assert read_segmentation(path).segments[0].name == "Müller"
+
+
 @pytest.mark.parametrize("field", [{"Layer": "2"}, {"LabelValue": "x"}, {"Color": "1 0"}, {"Color": "red"}])
 def test_a_damaged_description(tmp_path, field):
     fields = {"Segment0_Name": "GM"} | {f"Segment0_{key}": value for key, value in field.items()}
