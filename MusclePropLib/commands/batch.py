@@ -96,13 +96,21 @@ def run(args: argparse.Namespace) -> int:
 
 
 def find_cases(folder: Path, output: Path) -> list[Item]:
-    """The annotated volumes under `folder`, linked folders too, sorted by name; InputError if there are none."""
+    """The annotated volumes under `folder`, linked folders too, sorted by name.
+
+    InputError if there are none, or two annotations of one volume, whose results would overwrite each other.
+    """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder")
     drawn = (path for path in files_below(folder) if f"{MARK}." in path.name)
     items = [item for path in drawn if (item := _item(path, folder, output))]
     if not items:
         raise InputError(f"{folder}: no annotated volume (NAME.nrrd with NAME{MARK}.seg.nrrd) in it")
+    given: dict[str, Path] = {}
+    for item in items:
+        path = item.case.annotations
+        if given.setdefault(item.name, path) != path:
+            raise InputError(f"{path}: there is {given[item.name].name}, too; keep one annotation of each volume")
     return items
 
 

@@ -90,6 +90,16 @@ def test_a_table_that_cannot_be_written_does_not_stop_the_rest(tmp_path, capsys)
     assert len((out / "summary.csv").read_text(encoding="utf-8").splitlines()) == 5
 
 
+def test_two_annotations_of_one_volume_are_refused(tmp_path, capsys):
+    """Each run would do the one again and overwrite the other's result."""
+    _, drawn = write_case(tmp_path)
+    drawn.with_name("leg-annotations.nii.gz").write_bytes(b"")
+    assert cli.main(["batch", str(tmp_path), "-o", str(tmp_path / "out")]) == 2
+    told = capsys.readouterr().err
+    assert "leg-annotations.seg.nrrd" in told and "leg-annotations.nii.gz" in told and told.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
 def test_nothing_to_do_is_an_input_error(tmp_path, capsys):
     assert cli.main(["batch", str(tmp_path), "-o", str(tmp_path / "out")]) == 2
     assert "no annotated volume" in capsys.readouterr().err
