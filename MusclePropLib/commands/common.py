@@ -65,6 +65,12 @@ def check_folder(path: Path) -> None:
         raise InputError(f"{path}: nothing can be written to this folder")
 
 
+def check_seed(seed: int) -> None:
+    """InputError unless numpy and torch take the number as a seed."""
+    if not 0 <= seed < 1 << 63:
+        raise InputError(f"--seed {seed}: from 0 to 2^63 - 1 is needed")
+
+
 def check_weights_name(path: Path) -> None:
     """InputError if weights cannot be written under this name, before a long training finds out."""
     if path.suffix != ".safetensors" or not path.parent.is_dir():

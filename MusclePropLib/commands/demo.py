@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from MusclePropLib.commands._session import Case, Session
-from MusclePropLib.commands.common import Progress, check_folder, print_json, write_json
+from MusclePropLib.commands.common import Progress, check_folder, check_seed, print_json, write_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,13 +53,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Simulate, draw, propagate, compare, show."""
+    check_seed(args.seed)
     check_folder(args.output)
     args.output.mkdir(parents=True, exist_ok=True)
     say: Callable[..., None] = (lambda text: None) if args.json else (lambda text: print(text, flush=True))
 
     say("1/4  Simulating an ultrasound sweep of a calf: gastrocnemius medialis (GM) and lateralis (GL), soleus (SOL)")
     volume, truth = _simulate(args.seed, args.output)
-    say(f"2/4  Drawing each muscle on {args.slices} slices at most, and leaving out a fifth of that")
+    less = ", and leaving out a fifth of that" if _left_out(args.slices) else ""
+    say(f"2/4  Drawing each muscle on {args.slices} slices at most{less}")
     annotations = _draw(truth, args.slices, args.seed, args.output)
     for muscle in annotations.muscles:
         say(f"       {muscle.name:<4} on slices {', '.join(map(str, muscle.drawn_slices))} of {len(volume.array)}")
@@ -124,9 +126,16 @@ def _draw(truth: Segmentation, slices: int, seed: int, folder: Path) -> Annotati
     )
 
     drawn = annotations_from_segmentation(truth, 0, pick=lambda filled: sparsify.equally_spaced(filled, slices))
-    drawn = sparsify.incomplete(drawn, LEFT_OUT, np.random.default_rng(seed))
+    drawn = sparsify.incomplete(drawn, _left_out(slices), np.random.default_rng(seed))
     write_segmentation(folder / "calf-annotations.seg.nrrd", segmentation_from_annotations(drawn, truth.geometry))
     return drawn
+
+
+def _left_out(slices: int) -> float:
+    """The share of the drawn slices to leave out; nothing where every muscle has to keep what it has."""
+    from MusclePropLib.core.sparsify import LEAST
+
+    return LEFT_OUT if slices > LEAST else 0.0
 
 
 def _propagate(args: argparse.Namespace, annotations: Annotations, truth: Segmentation) -> tuple[Row, dict]:
