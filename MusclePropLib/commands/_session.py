@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from MusclePropLib.commands.common import CommandFailed, check_folder, check_output, write_json
+from MusclePropLib.commands.common import CommandFailed, check_folder, check_output, check_seed, write_json
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.jobs.channel import PipeChannel
 from MusclePropLib.jobs.protocol import Event
@@ -69,6 +69,7 @@ def settings_of(args: argparse.Namespace) -> dict[str, Any]:
     """The options that `add_settings` declared, checked; InputError if one is unusable."""
     from MusclePropLib.core.outcome import BUNDLED, NO_WEIGHTS, Settings
 
+    check_seed(args.seed)
     if args.weights not in (BUNDLED, NO_WEIGHTS):
         args.weights = str(Path(args.weights).resolve())
         if not Path(args.weights).is_file():

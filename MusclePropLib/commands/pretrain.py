@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 
-from MusclePropLib.commands.common import check_weights_name, print_json
+from MusclePropLib.commands.common import check_seed, check_weights_name, print_json
 from MusclePropLib.core.errors import InputError
 
 HELP = "train the weights of guided propagation on simulated structures"
@@ -39,8 +40,9 @@ def run(args: argparse.Namespace) -> int:
     from MusclePropLib.core.guided.pretrain import Recipe, can_begin_with, pretrain
     from MusclePropLib.core.weights import load_weights, save_weights
 
+    check_seed(args.seed)
     check_weights_name(args.output)
-    if args.steps < 1 or args.workers < 0 or not args.learning_rate > 0:
+    if args.steps < 1 or args.workers < 0 or not 0 < args.learning_rate < math.inf:
         raise InputError("--steps and --learning-rate must be positive and --workers not negative")
     if not 0 <= args.keep < 1 or (args.keep and not args.init):
         raise InputError("--keep is a share from 0 to less than 1, of the weights that --init names")

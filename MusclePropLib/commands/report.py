@@ -75,7 +75,7 @@ def _subjects_of(results: Sequence[Path], path: Path) -> dict[str, dict[str, str
 
 
 def read_subjects(path: Path) -> dict[str, dict[str, str]]:
-    """File name to subject, side and scan; InputError if a column is missing or a side unknown."""
+    """File name to subject, side and scan; InputError if a column or a file is missing or a side unknown."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             separator = ";" if ";" in file.readline() else ","  # as spreadsheets write it where the comma is decimal
@@ -87,7 +87,11 @@ def read_subjects(path: Path) -> dict[str, dict[str, str]]:
     if missing := [c for c in ("file", "subject") if c not in columns]:
         raise InputError(f"{path}: the column '{missing[0]}' is missing")
     subjects = {}
-    for row in rows:
+    for number, row in enumerate(rows, 2):
+        if not any(row.values()):
+            continue
+        if not row["file"]:
+            raise InputError(f"{path}: row {number} has nothing in the column 'file'")
         given = {c: (row.get(c) or "").strip() for c in COLUMNS[1:]}
         given["side"] = {"l": "left", "r": "right"}.get(given["side"].lower(), given["side"].lower())
         if given["side"] not in ("", "left", "right"):

@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     """Write the sparse annotations and print which slices stay drawn."""
     import numpy as np
 
-    from MusclePropLib.commands.common import check_output
+    from MusclePropLib.commands.common import check_output, check_seed
     from MusclePropLib.core.segmentation import (
         annotations_from_segmentation,
         read_segmentation,
@@ -43,6 +43,7 @@ def run(args: argparse.Namespace) -> int:
     )
     from MusclePropLib.core.sparsify import equally_spaced, incomplete
 
+    check_seed(args.seed)
     check_output(args.output, [args.labels])
     labels = read_segmentation(args.labels)
     sparse = annotations_from_segmentation(labels, args.axis, pick=lambda filled: equally_spaced(filled, args.slices))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from MusclePropLib.commands._training import add_training_arguments, settings_of, shown_by
-from MusclePropLib.commands.common import Progress, check_weights_name, print_json, write_json
+from MusclePropLib.commands.common import Progress, check_seed, check_weights_name, print_json, write_json
 from MusclePropLib.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def run(args: argparse.Namespace) -> int:
     from MusclePropLib.core.cohort.fit import evaluate, fit, run_folder
     from MusclePropLib.core.cohort.processes import leads
 
+    check_seed(args.seed)
     check_weights_name(args.output)
     labels, names = _labels(args.labels)
     own = {name: getattr(args, name) for name in ("variant", "share", "negatives", "seed")}

@@ -140,6 +140,23 @@ def test_unusable_options_are_one_sentence(more, words, monkeypatch, tmp_path, c
     assert sorted(tmp_path.iterdir()) == before
 
 
+@pytest.mark.parametrize("seed", ["-1", str(1 << 63)])
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["demo", "-o", "{tmp}/demo"],
+        ["propagate", "a.nrrd", "b.nrrd", "-o", "{tmp}/out.nrrd"],
+        ["sparsify", "a.nrrd", "-o", "{tmp}/out.nrrd"],
+        ["train", "cohort", "-o", "{tmp}/w.safetensors"],
+        ["pretrain", "-o", "{tmp}/w.safetensors"],
+    ],
+)
+def test_a_seed_that_nobody_takes(argv, seed, tmp_path, capsys):
+    assert cli.main([*(word.format(tmp=tmp_path) for word in argv), "--seed", seed]) == 2
+    assert capsys.readouterr().err == f"muscleprop: --seed {seed}: from 0 to 2^63 - 1 is needed\n"
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("argv", [["sing"], ["propagate"], ["propagate", "a", "b", "-o", "c", "--axis", "7"]])
 def test_unusable_arguments(argv, capsys):
     with pytest.raises(SystemExit) as stop:

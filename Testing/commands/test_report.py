@@ -182,6 +182,11 @@ def test_subjects_table(tmp_path):
     assert read_subjects(path) == {"x.seg.nrrd": {"subject": "7", "side": "left", "scan": "1"}}
     path.write_text("file;subject;side\nx.seg.nrrd;7;right\n", encoding="utf-8")
     assert read_subjects(path)["x.seg.nrrd"]["side"] == "right", "as spreadsheets write it where the comma is decimal"
+    path.write_text("subject;file;side\n7;x.seg.nrrd;left\n;;\n", encoding="utf-8")
+    assert list(read_subjects(path)) == ["x.seg.nrrd"], "and rows that somebody has emptied"
+    path.write_text("subject,file\n7,x.seg.nrrd\n8\n", encoding="utf-8")
+    with pytest.raises(InputError, match="row 3 has nothing in the column 'file'"):
+        read_subjects(path)
     path.write_text("file,side\nx,left\n", encoding="utf-8")
     with pytest.raises(InputError, match="'subject' is missing"):
         read_subjects(path)

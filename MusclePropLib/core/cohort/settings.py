@@ -60,6 +60,10 @@ class FitSettings:
         for name in ("slices", "clips", "base_maps", "levels", "patience", "epochs"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name.replace('_', ' ')} must be at least 1, not {getattr(self, name)}")
+        if min(self.steps, self.validate_every) < 0:
+            raise InputError("steps, and steps from one validation to the next, must not be negative")
+        if not (0 < self.learning_rate < math.inf and 0 <= self.reconstruction < math.inf):
+            raise InputError("the learning rate must be above 0, and its share for the reconstruction not below")
 
     def network(self, classes: int) -> NetworkConfig:
         """Configuration of the network for so many classes, background included."""
