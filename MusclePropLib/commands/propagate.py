@@ -48,12 +48,16 @@ def run(args: argparse.Namespace) -> int:
 
 def describe(summary: Mapping[str, Any]) -> str:
     """The summary of a propagation as a short text."""
-    lines = [f"{'muscle':<24}{'volume':>10}{'expected Dice':>15}  {'method':<16}drawn slices"]
+    names, methods = (
+        max(usual, 2 + max(len(m[key]) for m in summary["muscles"])) for key, usual in (("name", 24), ("method", 16))
+    )
+    lines = [f"{'muscle':<{names}}{'volume':>10}{'expected Dice':>15}  {'method':<{methods}}drawn slices"]
     for muscle in summary["muscles"]:
         estimate = muscle["estimate"]
+        expected = "-" if estimate is None else f"{estimate:.2f}"
         lines.append(
-            f"{muscle['name']:<24}{muscle['volume_ml']:>7.1f} ml{'-' if estimate is None else f'{estimate:.2f}':>15}  "
-            f"{muscle['method']:<16}{', '.join(map(str, muscle['drawn_slices']))}"
+            f"{muscle['name']:<{names}}{muscle['volume_ml']:>7.1f} ml{expected:>15}  "
+            f"{muscle['method']:<{methods}}{', '.join(map(str, muscle['drawn_slices']))}"
         )
     if summary.get("next_slice") is not None:
         lines.append(f"Draw slice {summary['next_slice']} next: there the result is most uncertain.")

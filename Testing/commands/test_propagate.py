@@ -15,6 +15,7 @@ from small_files import GRID, SHAPE, write_case
 
 from MusclePropLib import cli
 from MusclePropLib.commands.common import Progress
+from MusclePropLib.commands.propagate import describe
 from MusclePropLib.commands.report import find_image
 from MusclePropLib.core.annotations import Annotations, MuscleAnnotation
 from MusclePropLib.core.geometry import Geometry
@@ -167,6 +168,17 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path, temporary_folder):
     assert process.wait(30) == 130
     process.stderr.close()
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_no_column_runs_into_the_next():
+    muscles = [
+        {"name": "Gastrocnemius medialis, left", "volume_ml": 1234.5, "estimate": None, "method": "mean"},
+        {"name": "GL", "volume_ml": 1.0, "estimate": 0.9, "method": "network, free in size"},
+    ]
+    summary = {"muscles": [m | {"drawn_slices": [3]} for m in muscles], "output": "out", "seconds": {"total": 1}}
+    rows = describe(summary).splitlines()
+    assert "left " in rows[1] and "free in size  3" in rows[2]
+    assert {row.index("3", 60) for row in rows[1:3]} == {rows[0].index("drawn")}
 
 
 class Terminal(io.StringIO):
