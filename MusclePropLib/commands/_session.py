@@ -9,7 +9,14 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from MusclePropLib.commands.common import CommandFailed, check_folder, check_output, check_seed, write_json
+from MusclePropLib.commands.common import (
+    CommandFailed,
+    check_folder,
+    check_output,
+    check_seed,
+    check_time_limit,
+    write_json,
+)
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.jobs.channel import PipeChannel
 from MusclePropLib.jobs.protocol import Event
@@ -66,14 +73,26 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
 
 
 def settings_of(args: argparse.Namespace) -> dict[str, Any]:
-    """The options that `add_settings` declared, checked; InputError if one is unusable."""
+    """The options that `add_settings` declared, checked; InputError if one is unusable.
+
+    A device or a file of weights that only somebody's own machine or training can have is tried here, and not when
+    half is computed.
+    """
     from MusclePropLib.core.outcome import BUNDLED, NO_WEIGHTS, Settings
 
     check_seed(args.seed)
+    check_time_limit(args.time_limit)
+    if args.device not in ("auto", "cpu"):
+        from MusclePropLib.core.device import check_device
+
+        check_device(args.device)
     if args.weights not in (BUNDLED, NO_WEIGHTS):
         args.weights = str(Path(args.weights).resolve())
         if not Path(args.weights).is_file():
             raise InputError(f"{args.weights}: no such file of weights")
+        from MusclePropLib.core.guided.bundled import pretrained
+
+        pretrained(args.weights, args.seed)
     return asdict(Settings(**{field.name: getattr(args, field.name) for field in fields(Settings)}))
 
 

@@ -70,13 +70,14 @@ def run(args: argparse.Namespace) -> int:
 
     InputError at the end if it could not be written, as when it is open in another program.
     """
-    settings = settings_of(args) | {"axis": args.axis}
+    chosen = settings_of(args)
+    settings = chosen | {"axis": args.axis}
     check_folder(args.output)
     items = find_cases(args.folder, args.output)
     args.output.mkdir(parents=True, exist_ok=True)
     records: dict[str, dict[str, Any]] = {}
     fault: OSError | None = None
-    with Session(settings_of(args), args.axis) as session:
+    with Session(chosen, args.axis) as session:
         for number, item in enumerate(items, 1):
             done = None if args.again else _done(item, settings)
             with Progress(f"{number}/{len(items)} {item.name}: ") as progress:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 import time
@@ -69,6 +70,12 @@ def check_seed(seed: int) -> None:
     """InputError unless numpy and torch take the number as a seed."""
     if not 0 <= seed < 1 << 63:
         raise InputError(f"--seed {seed}: from 0 to 2^63 - 1 is needed")
+
+
+def check_time_limit(seconds: float) -> None:
+    """InputError for infinity, which no job can be told; `Settings` refuses what is not positive."""
+    if seconds == math.inf:
+        raise InputError("--time-limit: a number of seconds is needed, however large")
 
 
 def check_weights_name(path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from MusclePropLib.commands._session import Case, Session
-from MusclePropLib.commands.common import Progress, check_folder, check_seed, print_json, write_json
+from MusclePropLib.commands.common import Progress, check_folder, check_seed, check_time_limit, print_json, write_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,6 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Simulate, draw, propagate, compare, show."""
     check_seed(args.seed)
+    check_time_limit(args.time_limit)
     check_folder(args.output)
     args.output.mkdir(parents=True, exist_ok=True)
     say: Callable[..., None] = (lambda text: None) if args.json else (lambda text: print(text, flush=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -26,6 +27,15 @@ def choose_device(name: str = "auto") -> torch.device:
     except (RuntimeError, AssertionError, NotImplementedError) as fault:
         raise InputError(f"the computing device '{name}' is not available on this machine") from fault
     return device
+
+
+def check_device(name: str) -> None:
+    """InputError as `choose_device`, but none of a CUDA device's memory is taken: another process computes there."""
+    cuda = re.fullmatch(r"cuda(?::(\d+))?", name)
+    if cuda is None:
+        choose_device(name)
+    elif int(cuda[1] or 0) >= torch.cuda.device_count():
+        raise InputError(f"the computing device '{name}' is not available on this machine")
 
 
 def on_device(array: np.ndarray, device: torch.device) -> torch.Tensor:

@@ -12,7 +12,10 @@ import SimpleITK as sitk
 from small_files import write_case
 
 from MusclePropLib import cli
+from MusclePropLib.core.geometry import Geometry
+from MusclePropLib.core.segmentation import Segment, segmentation_from_labels, write_segmentation
 
+GRID = Geometry.from_spacing((4, 5, 6), (1.0, 1.0, 1.0))
 COMMANDS = [name.replace("_", "-") for name in cli.command_names()]
 
 
@@ -122,6 +125,9 @@ def test_unusable_input_is_one_sentence(spoil, tmp_path, capsys):
         (["-o", "{tmp}/leg.nrrd"], "would overwrite an input"),
         (["-o", "{tmp}/out.seg.nrrd", "--time-limit", "0"], "must be positive"),
         (["-o", "{tmp}/out.seg.nrrd", "--time-limit", "nan"], "must be positive"),
+        (["-o", "{tmp}/out.seg.nrrd", "--time-limit", "inf"], "a number of seconds is needed"),
+        (["-o", "{tmp}/out.seg.nrrd", "--device", "abacus"], "'abacus' is not available"),
+        (["-o", "{tmp}/out.seg.nrrd", "--weights", "{tmp}/leg.nrrd"], "leg.nrrd: not a file of MuscleProp weights"),
         (["-o", "{tmp}/out.seg.nrrd", "--weights", "{tmp}/no.safetensors"], "no such file of weights"),
         (["-o", "{tmp}/out.seg.nrrd", "--report", "{tmp}/leg.nrrd"], "where a folder is needed"),
     ],
@@ -138,6 +144,16 @@ def test_unusable_options_are_one_sentence(more, words, monkeypatch, tmp_path, c
     assert words in message
     assert len(message.splitlines()) == 1
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_letters_that_the_output_lacks_are_written_otherwise(tmp_path):
+    """On Windows, what is piped on has the letters of one region only."""
+    path = tmp_path / "leg.seg.nrrd"
+    segment = Segment("肌 Mü")
+    write_segmentation(path, segmentation_from_labels(np.ones((4, 5, 6), np.uint8), GRID, [segment]))
+    command = [sys.executable, "-m", "MusclePropLib", "measure", str(path), "--csv"]
+    done = subprocess.run(command, capture_output=True, env=os.environ | {"PYTHONIOENCODING": "cp1252"})
+    assert done.returncode == 0 and rb"\u808c M" + b"\xfc" in done.stdout
 
 
 @pytest.mark.parametrize("seed", ["-1", str(1 << 63)])

@@ -6,6 +6,7 @@ import torch
 from MusclePropLib.core.device import (
     Plan,
     autocast,
+    check_device,
     choose_device,
     inference_dtype,
     training_dtype,
@@ -93,3 +94,18 @@ def test_the_cpu_never_trains_in_reduced_precision():
     assert inference_dtype(cpu) in (None, torch.bfloat16)
     with autocast(cpu, None):
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype is torch.float32
+
+
+def test_a_device_is_checked_without_being_used(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch, "empty", None)
+    check_device("cuda")
+    check_device("cuda:1")
+    with pytest.raises(InputError, match="'cuda:2' is not available"):
+        check_device("cuda:2")
+
+
+@pytest.mark.parametrize("name", ["abacus", "cuda:x"])
+def test_a_device_that_there_is_not(name):
+    with pytest.raises(InputError, match=f"'{name}' is not available"):
+        check_device(name)
