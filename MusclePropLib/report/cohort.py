@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
+from urllib.parse import quote
 
 from MusclePropLib.core.measurements.tables import as_csv, muscle_rows
 from MusclePropLib.report.figures import cells, heads, warnings
@@ -37,7 +38,7 @@ def _table(entries: Sequence[Entry]) -> str:
     rows = []
     for entry in entries:
         mark = ' <span class="low">!</span>' if warnings(entry.recording.muscles) else ""
-        whose = cell(f'<a href="{escape(entry.link)}">{escape(entry.name)}</a>{mark}', entry.name, "text")
+        whose = cell(f'<a href="{escape(quote(entry.link))}">{escape(entry.name)}</a>{mark}', entry.name, "text")
         whose += "".join(cell(escape(getattr(entry, field)), kind="text") for field in told)
         rows += [f"<tr>{whose}{cells(m)}</tr>" for m in entry.recording.muscles]
     head = heads(["Recording", *(field.capitalize() for field in told)])

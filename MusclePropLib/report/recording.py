@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from html import escape
 from pathlib import Path
+from urllib.parse import quote
 
 from MusclePropLib.core.measurements.placed import place
 from MusclePropLib.core.measurements.recording import Recording
@@ -31,7 +32,7 @@ def recording_page(recording: Recording, segmentation: Segmentation, volume: Vol
     title = Path(recording.source).name
     shown, stack = _shown(recording, segmentation, volume)
     parts = [
-        f'<p><a href="{escape(back)}">All recordings</a></p>' if back else "",
+        f'<p><a href="{escape(quote(back))}">All recordings</a></p>' if back else "",
         f"<h1>{escape(title)}</h1>",
         f'<p class="dim">{escape(_subtitle(recording, volume))}</p>',
         warned([*warnings(recording.muscles), *recording.warnings]),

@@ -3,6 +3,7 @@
 import base64
 import re
 from html import escape
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -124,13 +125,13 @@ def test_names_are_not_markup(tmp_path, no_graphics):
 
 
 def test_cohort_links_to_a_page_for_each(tmp_path, no_graphics):
-    results = [write_result(tmp_path, name)[2] for name in ("a", "b")]
-    out = tmp_path / "cohort.html"
+    results = [write_result(tmp_path, name)[2] for name in ("a", "b #2 50%")]
+    out = tmp_path / "all #1.html"
     assert report(*results, "-o", out) == 0
-    links = re.findall(r'<a href="([^"]+)"', out.read_text(encoding="utf-8"))
-    assert links and all((tmp_path / link).is_file() for link in links)
+    links = [unquote(link) for link in re.findall(r'<a href="([^"#?]+)"', out.read_text(encoding="utf-8"))]
+    assert len(set(links)) == 2 and all((tmp_path / link).is_file() for link in links)
     page = (tmp_path / links[0]).read_text(encoding="utf-8")
-    assert "../cohort.html" in page
+    assert unquote(re.search(r'<a href="([^"#?]+)"', page)[1]) == "../all #1.html"
 
 
 def entries(tmp_path, people):
