@@ -40,6 +40,12 @@ class Geometry:
         return tuple(float(v) for v in np.linalg.norm(self.affine[:3, :3], axis=0))
 
     @property
+    def sheared(self) -> bool:
+        """Whether the array's axes are not perpendicular to each other."""
+        directions = self.affine[:3, :3] / self.spacing
+        return not np.allclose(directions.T @ directions, np.eye(3), atol=1e-4)
+
+    @property
     def voxel_ml(self) -> float:
         """Volume of one voxel in millilitres."""
         return float(abs(np.linalg.det(self.affine[:3, :3]))) / 1000.0

@@ -63,10 +63,11 @@ class _Pair:
     positions: np.ndarray
     thickness: np.ndarray
     pixel: tuple[float, float]
+    pixel_mm2: float
 
     def areas(self, mask: np.ndarray) -> np.ndarray:
         """Cross-sectional area of each slice, mm^2."""
-        return np.count_nonzero(mask, axis=(1, 2)) * math.prod(self.pixel)
+        return np.count_nonzero(mask, axis=(1, 2)) * self.pixel_mm2
 
     def millilitres(self, areas: np.ndarray) -> float:
         return float((areas * self.thickness)[self.scored].sum() / 1000.0)
@@ -120,8 +121,10 @@ def _cropped_pair(
     geometry: Geometry,
     positions: np.ndarray | None,
 ) -> _Pair:
+    pixel_mm2 = _pixel_mm2(geometry)
     if positions is None:
-        positions = np.arange(len(scored)) * geometry.spacing[0]
+        step = 1000.0 * geometry.voxel_ml / pixel_mm2 if geometry.sheared else geometry.spacing[0]
+        positions = np.arange(len(scored)) * step
     box = _bounding_box(prediction, reference)
     keep = scored[box[0]]
     return _Pair(
@@ -131,7 +134,15 @@ def _cropped_pair(
         positions=positions[box[0]],
         thickness=slice_thickness(positions, geometry)[box[0]],
         pixel=geometry.spacing[1:],
+        pixel_mm2=pixel_mm2,
     )
+
+
+def _pixel_mm2(geometry: Geometry) -> float:
+    """Of a sheared grid a pixel is less than its sides multiplied, a slice thinner than the step to the next."""
+    if geometry.sheared:
+        return float(np.linalg.norm(np.cross(geometry.affine[:3, 1], geometry.affine[:3, 2])))
+    return math.prod(geometry.spacing[1:])
 
 
 def _bounding_box(first: np.ndarray, second: np.ndarray) -> tuple[slice, ...]:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from MusclePropLib.core.geometry import Geometry
+from MusclePropLib.core.measurements.stack import Stack
 from MusclePropLib.core.metrics import Scores, score
 
 SHAPE = (12, 20, 24)
@@ -56,6 +57,23 @@ def test_overlap_volume_and_curve_by_hand():
     assert s.area_error_mm2 == pytest.approx((0 + 24 * 0.125) / 2)
     assert s.area_error_percent == pytest.approx(100 * 1.5 / 6)
     assert s.slices == SHAPE[0]
+
+
+def test_volume_and_areas_of_a_sheared_grid():
+    """As `Stack` measures them; the columns' lengths would give more."""
+    geometry = grid(spacing=ANISOTROPIC)
+    affine = geometry.affine.copy()
+    affine[:3, 0] += affine[:3, 1]
+    affine[:3, 2] += 0.3 * affine[:3, 1]
+    sheared = Geometry(geometry.shape, affine)
+    mask = box((4, 6), (0, 8), (0, 6))
+    prediction = mask.copy()
+    prediction[5] = False
+    s = score(prediction, mask, sheared)
+    stack = Stack.of(sheared)
+    assert s.reference_ml == pytest.approx(96 * geometry.voxel_ml)
+    assert s.reference_ml == pytest.approx(stack.millilitres(np.array([48, 48]) * stack.pixel_mm2, slice(4, 6)))
+    assert s.area_error_mm2 == pytest.approx(48 * stack.pixel_mm2 / 2)
 
 
 def test_muscle_error_counts_the_drawn_slices_in():
