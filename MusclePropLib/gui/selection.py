@@ -4,10 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
+import qt
 from slicer.i18n import tr as _
 
 from MusclePropLib.gui.faults import guarded
 from MusclePropLib.gui.work import Work
+
+
+class NoWheelInPassing(qt.QObject):
+    """Event filter: who turns the wheel to move the panel chooses nothing, unless the widget has the focus."""
+
+    def eventFilter(self, watched: qt.QObject, event: qt.QEvent) -> bool:
+        """Whether the event goes no further, but to the panel."""
+        if event.type() != qt.QEvent.Wheel or watched.focus:
+            return False
+        event.ignore()
+        return True
 
 
 class SelectionSection:
@@ -15,6 +27,8 @@ class SelectionSection:
 
     def __init__(self, ui: Any, work: Work) -> None:
         self._ui, self._work = ui, work
+        self._no_wheel = NoWheelInPassing()
+        ui.axisComboBox.installEventFilter(self._no_wheel)
         ui.createSegmentsButton.connect("clicked(bool)", guarded(work.create_segments))
         work.changed.connect(self.update)
         self.update()

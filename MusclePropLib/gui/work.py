@@ -5,6 +5,7 @@ Knows neither widgets nor Qt, so that all of it can be tested on the scene alone
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -19,6 +20,7 @@ from MusclePropLib.scene.annotations import (
     AnnotationTracker,
     Subject,
     absent_run,
+    looked_at,
     propagation_axis,
     slices_to_the_end,
 )
@@ -240,6 +242,7 @@ class Work:
         self.changed.emit()
 
     def _refreshed(self) -> Steps:
+        yield from self._looked()
         self.problem, self.slices = "", 0
         subject = self._chosen_subject()
         if subject != self.tracker.subject:
@@ -250,6 +253,19 @@ class Work:
             self.problem = self.problem or str(fault)
         while self._wanted:
             self._wanted.pop(0)()
+
+    def _looked(self) -> Steps:
+        """What finding the axis needs; mostly the pass that the tracker needs, too."""
+        choices = self.choices
+        if choices is None or choices.fixed_axis is not None:
+            return
+        if not (_in_scene(choices.volume) and _in_scene(choices.segmentation)):
+            return
+        chosen = Subject(choices.volume.GetID(), choices.segmentation.GetID(), self._axis)
+        if chosen != self.subject:
+            self.tracker.follow(None)  # nothing is to be done meanwhile to what is chosen no more
+        with contextlib.suppress(InputError):  # which finding the axis raises, too
+            yield from looked_at(chosen, muscle_ids)
 
     def _started(self) -> Steps:
         """A propagation, with all annotations as they are at one moment, and the states that go with them."""
@@ -277,6 +293,11 @@ class Work:
         nodes = self.subject.nodes() if self.subject and self.slices else None
         return nodes[0] if nodes else None
 
+    @property
+    def _axis(self) -> int:
+        """The one along which the segments were last looked at."""
+        return self.subject.axis if self.subject else 0
+
     def _has_summary(self) -> bool:
         """Whether the last propagation was of what is being annotated."""
         return self.session.summary is not None and self.session.job.subject == self.subject
@@ -298,7 +319,7 @@ class Work:
             check_source_volume(choices.volume)
             check_segmentation(choices.segmentation)
             if axis is None:
-                axis = propagation_axis(choices.volume, choices.segmentation)
+                axis = propagation_axis(choices.volume, choices.segmentation, self._axis)
             self.slices = volume_geometry(choices.volume).shape[axis]
         except InputError as fault:
             self.problem = str(fault)

@@ -9,31 +9,44 @@ from dataclasses import dataclass, replace
 import slicer
 import vtk
 
-from MusclePropLib.core.annotations import Annotations, MuscleAnnotation, axis_of_gaps, extents
+from MusclePropLib.core.annotations import Annotations, MuscleAnnotation, axis_of_gaps
 from MusclePropLib.core.errors import InputError
+from MusclePropLib.core.geometry import Geometry
 from MusclePropLib.core.steps import Steps, finished
 from MusclePropLib.scene.geometry import volume_geometry
 from MusclePropLib.scene.masks import Masks
 from MusclePropLib.scene.segments import moment, muscle_ids, protected_ids, visible_ids
-from MusclePropLib.scene.states import SegmentStates, read_states, tagged_axis, write_states
+from MusclePropLib.scene.states import (
+    SegmentStates,
+    binding_axis,
+    check_axis,
+    read_states,
+    tagged_axis,
+    write_states,
+)
 from MusclePropLib.scene.voxels import SegmentVoxels, segment_voxels
 
 EVENTS = ("SegmentModified", "SourceRepresentationModified", "SegmentAdded", "SegmentRemoved")
 
 
 def propagation_axis(
-    volume_node: slicer.vtkMRMLScalarVolumeNode, segmentation_node: slicer.vtkMRMLSegmentationNode
+    volume_node: slicer.vtkMRMLScalarVolumeNode, segmentation_node: slicer.vtkMRMLSegmentationNode, along: int = 0
 ) -> int:
-    """Array axis (0 = K, 1 = J, 2 = I) along which slices are drawn: as the tags say, else where there are gaps."""
+    """Array axis (0 = K, 1 = J, 2 = I) along which slices are drawn.
+
+    As the tags say where they count filled or absent slices; else where there are gaps, else as the tags say. `along`
+    is an axis along which the label maps have been looked at, which saves another pass, and changes nothing else.
+    """
     geometry = volume_geometry(volume_node)
-    for segment_id in muscle_ids(segmentation_node):
-        tagged = tagged_axis(segmentation_node.GetSegmentation().GetSegment(segment_id))
-        for axis in range(3):
-            if tagged == segment_voxels(segmentation_node, segment_id, geometry, axis).own_axis:
-                return axis
-    voxels = [segment_voxels(segmentation_node, i, geometry, 0) for i in muscle_ids(segmentation_node)]
-    profiles = [extents(v.labels, v.value) for v in voxels if v.labels.size]
-    return axis_of_gaps(profiles) if profiles else 0
+    bound = _axis_of_tags(segmentation_node, geometry, binding_axis)
+    if bound is not None:
+        return bound
+    voxels = [segment_voxels(segmentation_node, i, geometry, along) for i in muscle_ids(segmentation_node)]
+    looked = [along, *(a for a in range(3) if a != along)]
+    drawn = _axis_of_tags(segmentation_node, geometry, tagged_axis) or 0
+    order = [drawn, *(a for a in range(3) if a != drawn)]  # the first of which is taken where the gaps do not tell
+    profiles = [[v.profiles()[looked.index(a)] for a in order] for v in voxels if v.labels.size]
+    return order[axis_of_gaps(profiles)] if profiles else drawn
 
 
 def read_annotations(
@@ -42,7 +55,8 @@ def read_annotations(
     """What the expert has drawn, slices first, and the ID of each muscle's segment.
 
     Muscles are the visible, uncompleted segments with a drawn slice. Completed segments and "Not muscle" are explicit
-    negatives; hidden segments do not count at all. InputError if nothing is drawn or a grid does not fit.
+    negatives; hidden segments do not count at all. InputError if nothing is drawn, a grid does not fit, or slices were
+    filled or marked absent across another axis.
     """
     found = finished(annotations_read(volume_node, segmentation_node, axis))
     assert found is not None  # nobody draws meanwhile
@@ -60,6 +74,8 @@ def annotations_read(
 
     found = {i: voxels_of(i) for i in muscle_ids(segmentation_node)}
     segments = {i: segmentation_node.GetSegmentation().GetSegment(i) for i in found}
+    for segment_id, segment in segments.items():
+        check_axis(segment, found[segment_id])
     known = {i: states for i in found if (states := read_states(segments[i], found[i])).drawn}
     protected = [voxels_of(i) for i in protected_ids(segmentation_node)]
     shape = geometry.moved(axis).shape
@@ -140,16 +156,20 @@ class AnnotationTracker:
     def refresh(self) -> bool:
         """Read all states anew and write what changed into the tags; True if there was a change.
 
-        Raises InputError, and knows no states, if a segment does not lie on the volume's grid.
+        Raises InputError, and knows no states, if a segment does not lie on the volume's grid, or a muscle's slices
+        were filled or marked absent across another axis.
         """
         nodes = self.subject.nodes() if self.subject else None
         before, self.states = self.states, {}
         voxels = self._voxels(*nodes) if nodes else {}
-        states = {i: read_states(nodes[1].GetSegmentation().GetSegment(i), v) for i, v in voxels.items()}
+        segments = {i: nodes[1].GetSegmentation().GetSegment(i) for i in voxels}
+        for segment_id in muscle_ids(nodes[1]) if nodes else ():
+            check_axis(segments[segment_id], voxels[segment_id])
+        states = {i: read_states(segments[i], v) for i, v in voxels.items()}
         self.states = _without_overpainted(states, before)
         if self.states != before:
             for segment_id, its in self.states.items():
-                write_states(nodes[1].GetSegmentation().GetSegment(segment_id), voxels[segment_id], its)
+                write_states(segments[segment_id], voxels[segment_id], its)
         return self.states != before
 
     def refreshed(self) -> Generator[None, None, bool]:
@@ -193,6 +213,20 @@ class AnnotationTracker:
 
     def _observe(self, observed: vtk.vtkObject, *events: int) -> None:
         self._observed += [(observed, observed.AddObserver(event, lambda *_: self._on_event())) for event in events]
+
+
+def _axis_of_tags(
+    segmentation_node: slicer.vtkMRMLSegmentationNode,
+    geometry: Geometry,
+    tagged: Callable[[slicer.vtkSegment], int | None],
+) -> int | None:
+    """The volume's axis that `tagged` finds in the first muscle's tags that name one."""
+    for segment_id in muscle_ids(segmentation_node):
+        own_axis = tagged(segmentation_node.GetSegmentation().GetSegment(segment_id))
+        for axis in range(3) if own_axis is not None else ():
+            if own_axis == segment_voxels(segmentation_node, segment_id, geometry, axis).own_axis:
+                return axis
+    return None
 
 
 def slices_to_the_end(states: SegmentStates, slice_index: int, count: int) -> range:

@@ -17,7 +17,7 @@ from MusclePropLib.scene.annotations import Subject
 from MusclePropLib.scene.geometry import image_array, new_labelmap, node_to_world, volume_geometry
 from MusclePropLib.scene.merging import Box, Merge, Target
 from MusclePropLib.scene.segments import SURFACE, muscle_ids, protected_ids
-from MusclePropLib.scene.states import read_states, write_states
+from MusclePropLib.scene.states import check_axis, read_states, write_states
 from MusclePropLib.scene.voxels import LABELMAP, segment_voxels
 
 
@@ -34,7 +34,7 @@ def accept(
     now keeps every voxel, slices marked absent stay empty, completed and "Not muscle" segments are not painted over,
     and segments that have meanwhile been removed, hidden or completed are left alone. `save_state` is called once
     before the first change, so that one undo takes all of it back. Raises InputError if the nodes are gone or their
-    grid has changed.
+    grid has changed, or slices were meanwhile marked absent across another axis.
     """
     nodes = subject.nodes()
     if nodes is None:
@@ -65,6 +65,7 @@ def _merge(
     for label, segment_id in enumerate(segment_ids, start=1):
         if segment_id in writable:
             voxels = segment_voxels(node, segment_id, geometry, subject.axis)
+            check_axis(node.GetSegmentation().GetSegment(segment_id), voxels)
             states = read_states(node.GetSegmentation().GetSegment(segment_id), voxels)
             targets.append(Target(segment_id, label, voxels, states))
     protected = [segment_voxels(node, i, geometry, subject.axis) for i in protected_ids(node)]

@@ -41,12 +41,15 @@ class SegmentStates:
 
 
 def read_states(segment: slicer.vtkSegment, voxels: SegmentVoxels) -> SegmentStates:
-    """States of a segment as its tags and voxels give them; tags about another axis do not count."""
+    """States of a segment as its tags and voxels give them.
+
+    Where the tags count slices across another axis that were filled, none of these is taken for drawn.
+    """
     slices = voxels.drawings()
     states = SegmentStates(segment.GetName(), tuple(segment.GetColor()), slices)
     tag_axis, drawn, absent = _slices_tag(segment)
     if tag_axis != voxels.own_axis:
-        return states
+        return replace(states, filled=frozenset(slices)) if _is_elsewhere(segment, voxels) else states
     recorded = parse_filled_tag(get_tag(segment, FILLED_TAG))
     if recorded is None:
         filled = {t for t in slices if voxels.own_index(t) not in drawn}
@@ -62,12 +65,29 @@ def tagged_axis(segment: slicer.vtkSegment) -> int | None:
     return axis if drawn else None
 
 
+def binding_axis(segment: slicer.vtkSegment) -> int | None:
+    """The axis across which the tags count filled or absent slices; None if there are none, and any axis will do."""
+    axis, _, absent = _slices_tag(segment)
+    filled = parse_filled_tag(get_tag(segment, FILLED_TAG))
+    return axis if absent or filled or filled is None else None  # without the tag, what is not drawn is filled
+
+
+def check_axis(segment: slicer.vtkSegment, voxels: SegmentVoxels) -> None:
+    """InputError if filled or absent slices are counted across another axis than that of the voxels' slices."""
+    if _is_elsewhere(segment, voxels):
+        raise InputError(
+            f"segment '{segment.GetName()}' holds slices that were filled or marked absent across another axis; set "
+            "'Slices across' to Automatic, or hide the segment"
+        )
+
+
 def write_states(segment: slicer.vtkSegment, voxels: SegmentVoxels, states: SegmentStates) -> None:
     """Bring the segment's tags up to date; a segment about which nothing is known gets none.
 
-    Slices are counted along the label map's own axis, which goes into files with it.
+    Slices are counted along the label map's own axis, which goes into files with it. What is known of slices across
+    another axis stays.
     """
-    if not (states.slices or states.absent or segment.HasTag(SLICES_TAG)):
+    if not (states.slices or states.absent or segment.HasTag(SLICES_TAG)) or _is_elsewhere(segment, voxels):
         return
     own = voxels.own_index
     annotation = MuscleAnnotation(
@@ -81,6 +101,11 @@ def get_tag(segment: slicer.vtkSegment, name: str) -> str | None:
     """The tag's value, or None."""
     value = vtk.reference("")
     return str(value.get()) if segment.GetTag(name, value) else None
+
+
+def _is_elsewhere(segment: slicer.vtkSegment, voxels: SegmentVoxels) -> bool:
+    axis = binding_axis(segment)
+    return axis is not None and axis != voxels.own_axis
 
 
 def _slices_tag(segment: slicer.vtkSegment) -> tuple[int | None, set[int], set[int]]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Collection, Generator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import slicer
 
+from MusclePropLib.core.annotations import Profiles
 from MusclePropLib.core.drawings import Drawing, drawing
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.geometry import Geometry
@@ -22,7 +24,15 @@ MOST_REMEMBERED = 128
 NO_LATTICE = Lattice((0, 1, 2), (False, False, False), (0, 0, 0))  # of a segment without voxels
 
 
-_remembered: OrderedDict[tuple, dict[int, Drawing]] = OrderedDict()  # a pass over a filled full grid takes a second
+class Look(NamedTuple):
+    """What a pass over a label map finds: its slices that are not empty, and which rows and columns are not."""
+
+    drawings: dict[int, Drawing]
+    rows: np.ndarray
+    columns: np.ndarray
+
+
+_remembered: OrderedDict[tuple, Look] = OrderedDict()  # a pass over a filled full grid takes a second
 
 
 @dataclass(frozen=True)
@@ -57,9 +67,14 @@ class SegmentVoxels:
 
     def drawings(self) -> dict[int, Drawing]:
         """What is on each slice with at least one voxel; one pass over the label map, if that was not done before."""
-        finished(self.look())
-        _remembered.move_to_end(self._key)
-        return dict(_remembered[self._key])
+        return dict(self._found().drawings)
+
+    def profiles(self) -> Profiles:
+        """Which slices, rows and columns of the label map hold a voxel; the same pass."""
+        found = self._found()
+        slices = np.zeros(len(self.labels), bool)
+        slices[[t - self.offset[0] for t in found.drawings]] = True
+        return slices, found.rows, found.columns
 
     def look(self) -> Steps:
         """That pass step by step. One during which the label map changes is of no use to anybody: begin with another.
@@ -67,7 +82,7 @@ class SegmentVoxels:
         Which is no harm, for it is remembered under a time that is past.
         """
         if self.changed is None or self._key not in _remembered:
-            found = yield from self._drawings()
+            found = yield from self._looked()
             _remembered[self._key] = found
             while len(_remembered) > MOST_REMEMBERED:
                 _remembered.popitem(last=False)
@@ -76,16 +91,23 @@ class SegmentVoxels:
     def _key(self) -> tuple:
         return self.changed, self.value, self.offset, self.labels.shape, self.labels.strides
 
-    def _drawings(self) -> Generator[None, None, dict[int, Drawing]]:
+    def _found(self) -> Look:
+        finished(self.look())
+        _remembered.move_to_end(self._key)
+        return _remembered[self._key]
+
+    def _looked(self) -> Generator[None, None, Look]:
         """Highest values first, which takes a tenth of the time of the comparison and leaves many slices out."""
-        found: dict[int, Drawing] = {}
+        found = Look({}, *(np.zeros(n, bool) for n in self.labels.shape[1:]))
         candidates = np.flatnonzero((yield from highest(self.labels)) >= self.value)
         for group in groups(self.labels, candidates):
             planes = yield from held(self.labels, group)
             for index in group:
                 part = planes[index - group[0]] == self.value
                 if part.any():
-                    found[int(index) + self.offset[0]] = drawing(part, *self.offset[1:])
+                    found.drawings[int(index) + self.offset[0]] = drawing(part, *self.offset[1:])
+                    found.rows[...] |= part.any(axis=1)
+                    found.columns[...] |= part.any(axis=0)
                 yield
         return found
 

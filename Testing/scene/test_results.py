@@ -180,3 +180,20 @@ def test_no_second_copy_of_a_segment_is_made(scene):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 0.2 * labels.nbytes
+
+
+def test_marks_across_another_axis_are_not_overwritten(volume, segmentation):
+    """A result along J while the segment has got absent marks along K: it knows nothing of them."""
+    paint(segmentation, "GM", volume, {4: disc(), 9: disc()})
+    along_k = AnnotationTracker(lambda: None)
+    along_k.follow(Subject(volume.GetID(), segmentation.GetID(), 0))
+    along_k.mark_absent("GM", [12])
+    before = slicer.util.arrayFromSegmentBinaryLabelmap(segmentation, "GM", volume)
+    labels = np.ones((30, 14, 40), np.uint8)
+    with pytest.raises(InputError, match="'GM' holds slices that were filled or marked"):
+        accept(Subject(volume.GetID(), segmentation.GetID(), 1), ["GM"], labels, {})
+    np.testing.assert_array_equal(slicer.util.arrayFromSegmentBinaryLabelmap(segmentation, "GM", volume), before)
+    along_k.refresh()
+    assert along_k.states["GM"].absent == {12}
+    with pytest.raises(InputError, match="across another axis"):
+        read_annotations(volume, segmentation, 1)

@@ -8,7 +8,13 @@ from slicer_scene import Editor, disc, paint  # noqa: E402
 
 from MusclePropLib.core.errors import InputError  # noqa: E402
 from MusclePropLib.core.steps import finished  # noqa: E402
-from MusclePropLib.scene.annotations import AnnotationTracker, Subject, annotations_read, read_annotations  # noqa: E402
+from MusclePropLib.scene.annotations import (  # noqa: E402
+    AnnotationTracker,
+    Subject,
+    annotations_read,
+    propagation_axis,
+    read_annotations,
+)
 from MusclePropLib.scene.inputs import inputs_read  # noqa: E402
 from MusclePropLib.scene.measures import measure_node, node_measured  # noqa: E402
 from MusclePropLib.scene.segments import moment  # noqa: E402
@@ -104,16 +110,17 @@ def test_all_passes_are_made_in_steps(subject, tracker, monkeypatch):
     """What is left for the end costs no pass."""
     from MusclePropLib.scene.voxels import SegmentVoxels
 
-    passes, real = [], SegmentVoxels._drawings
+    passes, real = [], SegmentVoxels._looked
 
     def counted(self):
         passes.append(self)
         return real(self)
 
-    monkeypatch.setattr(SegmentVoxels, "_drawings", counted)
+    monkeypatch.setattr(SegmentVoxels, "_looked", counted)
     finished(tracker.refreshed())
     assert len(passes) == 2
     finished(tracker.refreshed())
+    assert propagation_axis(*subject.nodes(), along=0) == 0
     assert len(passes) == 2
 
 
