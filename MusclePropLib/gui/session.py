@@ -111,19 +111,22 @@ class Session:
         self.changed.emit()
 
     def poll(self) -> None:
-        """Go on writing the job, and take in what the worker has said since the last call."""
+        """Go on writing the job, and take in what the worker has said since the last call.
+
+        All of it, the first fault is raised only then: the last of the events is the one that ends the job.
+        """
         if self._writer is not None:
             self._write()
         elif self._leavings:
             self._tidy_up()
+        faults = []
         for event in self._runner.poll():
-            if event.job and self.phase is Phase.IDLE:
-                continue  # who heard the event before has given the job up
-            handler = getattr(self, f"_on_{event.name}", None)
-            if handler is not None and (self.job is None or event.job == self.job.job.id):
-                handler(event)
-            self.event.emit(event)
-            self.changed.emit()
+            try:
+                self._take_in(event)
+            except Exception as fault:
+                faults.append(fault)
+        if faults:
+            raise faults[0]
 
     def stop(self) -> None:
         """Ask for the best result so far."""
@@ -137,10 +140,10 @@ class Session:
         if self.phase in (Phase.RUNNING, Phase.STOPPING):
             self.phase = Phase.CANCELLING
             self._remove_preview()
-            if self._writer is not None:
-                self._forget_result()
-            else:
+            if self._writer is None and self._runner.busy:
                 self._runner.cancel()
+            else:  # nobody is there who would answer
+                self._forget_result()
             self.changed.emit()
 
     def accept(self, save_state: Callable[[], object]) -> list[str]:
@@ -185,6 +188,17 @@ class Session:
         if self._preview is not None:
             self._preview.set_show_3d(show)
 
+    def _take_in(self, event: Event) -> None:
+        if event.job and self.phase is Phase.IDLE:
+            return  # who heard the event before has given the job up
+        handler = getattr(self, f"_on_{event.name}", None)
+        try:
+            if handler is not None and (self.job is None or event.job == self.job.job.id):
+                handler(event)
+            self.event.emit(event)
+        finally:
+            self.changed.emit()
+
     def _write(self) -> None:
         try:
             if not self._writer.step(WRITE_SECONDS):
@@ -210,7 +224,10 @@ class Session:
     def _on_preview(self, event: Event) -> None:
         if self.phase is not Phase.CANCELLING:
             labels = np.load(self.job.job.folder / event.data["file"], mmap_mode="r", allow_pickle=False)
-            self._preview.show(labels, event.data["strides"])
+            try:
+                self._preview.show(labels, event.data["strides"])
+            except ValueError:  # an InputError among them: the volume has been warped, or is of another size now
+                self._preview.remove()
             self.progress = replace(self.progress, estimate=event.data.get("estimate") or self.progress.estimate)
 
     def _on_result(self, event: Event) -> None:

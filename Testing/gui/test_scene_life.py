@@ -263,3 +263,90 @@ def test_what_comes_with_the_event_that_made_one_give_up_is_not_shown(module, dr
         session.poll()
     assert heard[0] == "stage" and session.phase is Phase.IDLE and session.summary is None
     runner.cancel()
+
+
+def warp(volume):
+    import slicer
+    import vtk
+
+    warped = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTransformNode", "warp")
+    spline, before, after = vtk.vtkThinPlateSplineTransform(), vtk.vtkPoints(), vtk.vtkPoints()
+    for x, y, z in ((0, 0, 0), (10, 0, 0), (0, 10, 0), (0, 0, 10), (10, 10, 10)):
+        before.InsertNextPoint(x, y, z)
+        after.InsertNextPoint(x + y * z / 10, y, z)
+    spline.SetSourceLandmarks(before)
+    spline.SetTargetLandmarks(after)
+    spline.SetBasisToR()
+    warped.SetAndObserveTransformToParent(spline)
+    volume.SetAndObserveTransformNodeID(warped.GetID())
+
+
+@pytest.mark.parametrize("change", ["warped", "smaller"])
+def test_result_comes_though_the_volume_has_changed_and_previews_cannot_be_shown(module, drawn, change):
+    import numpy as np
+    import slicer
+
+    volume = drawn("slow")
+    panel = module.panel
+    panel.work.propagate()
+    wait(module, lambda: panel.session.preview_node_id)
+    if change == "warped":
+        warp(volume)
+    else:
+        slicer.util.updateVolumeFromArray(volume, np.zeros((5, 40, 50), np.int16))
+    wait(module, lambda: panel.at_rest)
+    panel.ui.stopButton.click()
+    wait(module, lambda: not panel.work.busy)
+    assert panel.session.summary is not None and panel.session.preview_node_id is None
+    assert panel.ui.discardButton.enabled
+    panel.ui.discardButton.click()
+
+
+@pytest.fixture
+def in_one_batch(module, drawn, monkeypatch):
+    """A propagation that was stopped, whose last events come together; what is to be done with them before."""
+    from harness import wrapping
+
+    drawn("slow")
+    session, runner, kept, acts = module.panel.session, module.panel.session._runner, [], []
+    module.panel.work.propagate()
+    wait(module, lambda: session.preview_node_id)
+    read = runner.poll
+
+    def together():
+        kept.extend(read())
+        if runner.busy:
+            return []
+        for act in acts if kept else ():
+            act(kept)
+        return [kept.pop(0) for _ in range(len(kept))]
+
+    monkeypatch.setattr(runner, "poll", together)
+    module.panel.ui.stopButton.click()
+    yield acts
+    assert wrapping.slot_errors, "it is told"
+    wrapping.slot_errors.clear()
+
+
+def test_a_fault_in_the_window_costs_no_event(module, in_one_batch):
+    heard = []
+
+    def fail(event):
+        heard.append(event.name)
+        raise ZeroDivisionError(event.name)
+
+    module.panel.session.event.connect(fail)
+    wait(module, lambda: not module.panel.session.busy)
+    assert heard[-1] == "result" and len(heard) > 1
+    assert module.panel.session.summary is not None and module.panel.ui.acceptButton.enabled
+    module.panel.session.event.disconnect(fail)
+
+
+def test_what_nobody_answers_any_more_can_be_cancelled(module, in_one_batch):
+    """The result's file is gone."""
+    session, button = module.panel.session, module.panel.ui.propagateButton
+    in_one_batch.append(lambda events: (session.job.job.folder / events[-1].data["labels"]).unlink())
+    wait(module, lambda: not session.busy)
+    assert button.text == "Cancel"
+    button.click()
+    assert button.text == "Propagate" and button.enabled
