@@ -19,6 +19,7 @@ from MusclePropLib.gui.step_by_step import StepByStep
 from MusclePropLib.gui.work import Work
 from MusclePropLib.scene.annotations import Subject
 from MusclePropLib.scene.measures import node_measured
+from MusclePropLib.scene.names import name_of
 
 
 class CsvSection:
@@ -62,7 +63,7 @@ class CsvSection:
         nodes = self._work.subject.nodes() if self._work.subject else None
         if nodes is None:
             raise InputError(_("Choose a volume and a segmentation"))
-        return nodes[1].GetName()
+        return name_of(nodes[1])
 
 
 def _exported(subject: Subject, name: str, path: Path) -> Steps:

@@ -26,6 +26,7 @@ from MusclePropLib.jobs.job import FOLDER_PREFIX
 from MusclePropLib.report.handover import SCRIPT, Piece, segments_written, volume_written
 from MusclePropLib.scene.annotations import Subject, looked_at
 from MusclePropLib.scene.inputs import volume_of
+from MusclePropLib.scene.names import name_of
 from MusclePropLib.scene.segments import moment, segment_ids
 from MusclePropLib.scene.snapshot import segments_now
 
@@ -67,7 +68,7 @@ class ReportSection:
         self._give_up()
 
     def _begin(self) -> None:
-        name = self._nodes()[1].GetName()
+        name = name_of(self._nodes()[1])
         page = ask_where(_("Save the report"), name, _("Web page"), (".html", ".htm"))
         if page is None:
             return

@@ -10,6 +10,7 @@ from MusclePropLib.gui import words
 from MusclePropLib.gui.faults import guarded
 from MusclePropLib.gui.session import Phase
 from MusclePropLib.gui.work import Work
+from MusclePropLib.scene.names import name_of
 
 
 class ResultSection:
@@ -55,7 +56,7 @@ class ResultSection:
         if nodes is None:
             return ""
         same = chosen is not None and chosen.nodes() == nodes
-        return "" if same else nodes[1].GetName()
+        return "" if same else name_of(nodes[1])
 
     def _update_next(self, slice_index: int | None) -> None:
         button = self._ui.nextSliceButton

@@ -102,7 +102,7 @@ class Work:
         try:
             if not advance(self._steps, STEP_SECONDS):
                 return
-        except InputError:
+        except Exception:
             self._end_steps()
             raise
         self._end_steps()
@@ -244,9 +244,13 @@ class Work:
     def _refreshed(self) -> Steps:
         yield from self._looked()
         self.problem, self.slices = "", 0
-        subject = self._chosen_subject()
-        if subject != self.tracker.subject:
-            self._begin_with(subject)
+        try:
+            subject = self._chosen_subject()
+            if subject != self.tracker.subject:
+                self._begin_with(subject)
+        except Exception:
+            self.tracker.follow(None)  # rather than go on with what is shown no more
+            raise
         try:
             yield from self.tracker.refreshed()
         except InputError as fault:
@@ -303,8 +307,11 @@ class Work:
         return self.session.summary is not None and self.session.job.subject == self.subject
 
     def _begin_with(self, subject: Subject | None) -> None:
-        if subject is not None and not self.problem:
-            use_grid_of(*subject.nodes())
+        try:
+            if subject is not None and not self.problem:
+                use_grid_of(*subject.nodes())
+        except InputError as fault:
+            self.problem = str(fault)
         self.tracker.follow(subject)
         self._sent = None
         self._wanted.clear()

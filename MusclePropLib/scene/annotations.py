@@ -15,6 +15,7 @@ from MusclePropLib.core.geometry import Geometry
 from MusclePropLib.core.steps import Steps, finished
 from MusclePropLib.scene.geometry import volume_geometry
 from MusclePropLib.scene.masks import Masks
+from MusclePropLib.scene.names import name_of
 from MusclePropLib.scene.segments import moment, muscle_ids, protected_ids, visible_ids
 from MusclePropLib.scene.states import (
     SegmentStates,
@@ -82,7 +83,7 @@ def annotations_read(
     muscles = [MuscleAnnotation(s.name, Masks(shape[1:]), s.absent, s.color) for s in known.values()]
     annotations = Annotations(shape, muscles, Masks(shape[1:]), axis)
     if not known:
-        annotations.validate(f"segmentation '{segmentation_node.GetName()}'")
+        annotations.validate(f"segmentation '{name_of(segmentation_node)}'")
     for segment_id, muscle in zip(known, muscles, strict=True):
         yield from found[segment_id].add_masks(muscle.drawn, known[segment_id].drawn)
     for voxels in protected:

@@ -14,6 +14,7 @@ from vtk.util import numpy_support
 
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.geometry import Geometry
+from MusclePropLib.scene.names import name_of
 
 RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 TOLERANCE = 0.01  # voxels; a grid written to a file and read back is off by less
@@ -23,7 +24,7 @@ def volume_geometry(volume_node: slicer.vtkMRMLVolumeNode) -> Geometry:
     """Geometry in the world of the volume's array (k, j, i). InputError if it has no voxels or is warped."""
     image = volume_node.GetImageData()
     if image is None or min(image.GetDimensions()) < 1:
-        raise InputError(f"volume '{volume_node.GetName()}' holds no voxels")
+        raise InputError(f"volume '{name_of(volume_node)}' holds no voxels")
     ijk_to_ras = vtk.vtkMatrix4x4()
     volume_node.GetIJKToRASMatrix(ijk_to_ras)
     return _geometry(image.GetDimensions(), node_to_world(volume_node) @ matrix_array(ijk_to_ras))
@@ -46,7 +47,7 @@ def node_to_world(node: slicer.vtkMRMLTransformableNode) -> np.ndarray:
         return np.eye(4)
     if not transform.IsTransformToWorldLinear():
         raise InputError(
-            f"'{node.GetName()}' is under the non-linear transform '{transform.GetName()}'; in the Data module, "
+            f"'{name_of(node)}' is under the non-linear transform '{name_of(transform)}'; in the Data module, "
             "right-click its transform and harden it or set it to None"
         )
     matrix = vtk.vtkMatrix4x4()

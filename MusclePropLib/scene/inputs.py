@@ -14,6 +14,7 @@ from MusclePropLib.core.steps import finished
 from MusclePropLib.core.volumes import Volume
 from MusclePropLib.scene.annotations import Subject, annotations_read
 from MusclePropLib.scene.geometry import image_array, volume_geometry
+from MusclePropLib.scene.names import name_of
 from MusclePropLib.scene.segments import check_segmentation, check_source_volume
 
 
@@ -51,4 +52,4 @@ def inputs_read(subject: Subject) -> Generator[None, None, Inputs | None]:
 def volume_of(volume_node: slicer.vtkMRMLScalarVolumeNode, axis: int) -> Volume:
     """The volume with its slices across array axis `axis` first, in the world; a view of the node's voxels."""
     array = np.moveaxis(image_array(volume_node.GetImageData()), axis, 0)
-    return Volume(array, volume_geometry(volume_node).moved(axis), axis=axis, source=volume_node.GetName())
+    return Volume(array, volume_geometry(volume_node).moved(axis), axis=axis, source=name_of(volume_node))

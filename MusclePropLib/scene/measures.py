@@ -18,6 +18,7 @@ from MusclePropLib.core.measurements.tables import muscle_row
 from MusclePropLib.core.steps import finished
 from MusclePropLib.scene.annotations import Subject, looked_at
 from MusclePropLib.scene.geometry import image_array, volume_geometry
+from MusclePropLib.scene.names import name_of
 from MusclePropLib.scene.results import PROVENANCE_TAG
 from MusclePropLib.scene.segments import is_not_muscle, moment, segment_ids
 from MusclePropLib.scene.states import get_tag, read_states
@@ -48,7 +49,7 @@ def node_measured(
         measured = yield from _measured_unless_changed(subject, summary)
     if not measured:
         raise InputError(
-            f"every segment of '{subject.existing_nodes()[1].GetName()}' is empty; there is nothing to measure"
+            f"every segment of '{name_of(subject.existing_nodes()[1])}' is empty; there is nothing to measure"
         )
     return measured
 
@@ -154,8 +155,8 @@ def _record(
     The tag's confidence counts slices along the label map's own axis.
     """
     names = [m.get("name") for m in (summary or {}).get("muscles", [])]
-    if segment.GetName() in names:
-        index, backwards = names.index(segment.GetName()), False
+    if name_of(segment) in names:
+        index, backwards = names.index(name_of(segment)), False
         record = {**summary.get("provenance", {}), "muscle": summary["muscles"][index]}
         values = dict(enumerate(summary.get("confidence", []))).get(index)
     else:
@@ -234,7 +235,7 @@ def _fill(node: slicer.vtkMRMLTableNode, columns: Mapping[str, np.ndarray]) -> N
 def _named(subject: Subject, what: str) -> str:
     """A name that tells the recordings of a scene apart."""
     nodes = subject.nodes()
-    return f"{nodes[1].GetName()} {what}" if nodes else what
+    return f"{name_of(nodes[1])} {what}" if nodes else what
 
 
 def _node(subject: Subject, class_name: str, role: str, name: str) -> Any:

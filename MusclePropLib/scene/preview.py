@@ -10,6 +10,7 @@ import slicer
 from MusclePropLib.core.geometry import Geometry
 from MusclePropLib.scene.annotations import Subject
 from MusclePropLib.scene.geometry import image_array, new_labelmap, node_to_world, volume_geometry
+from MusclePropLib.scene.names import name_of
 from MusclePropLib.scene.segments import SURFACE
 from MusclePropLib.scene.voxels import LABELMAP
 
@@ -79,7 +80,7 @@ class Preview:
 
     def _new_node(self, segmentation_node: slicer.vtkMRMLSegmentationNode) -> slicer.vtkMRMLSegmentationNode:
         node = slicer.vtkMRMLSegmentationNode()
-        node.SetName(f"{segmentation_node.GetName()} preview")
+        node.SetName(f"{name_of(segmentation_node)} preview")
         node.SetHideFromEditors(True)
         node.SetSaveWithScene(False)
         slicer.mrmlScene.AddNode(node)
@@ -116,7 +117,7 @@ def _let_go(segmentation: slicer.vtkSegmentation) -> None:
 
 def _copy_of(original: slicer.vtkSegment, label: int) -> slicer.vtkSegment:
     segment = slicer.vtkSegment()
-    segment.SetName(original.GetName())
+    segment.SetName(name_of(original))
     segment.SetColor(*original.GetColor())
     segment.SetLabelValue(label)
     return segment

@@ -16,6 +16,7 @@ from MusclePropLib.core.propagated import PROVENANCE_TAG, provenance
 from MusclePropLib.scene.annotations import Subject
 from MusclePropLib.scene.geometry import image_array, new_labelmap, node_to_world, volume_geometry
 from MusclePropLib.scene.merging import Box, Merge, Target
+from MusclePropLib.scene.names import name_of
 from MusclePropLib.scene.segments import SURFACE, muscle_ids, protected_ids
 from MusclePropLib.scene.states import check_axis, read_states, write_states
 from MusclePropLib.scene.voxels import LABELMAP, segment_voxels
@@ -41,7 +42,7 @@ def accept(
         raise InputError("the volume or the segmentation of this result has been deleted")
     geometry = volume_geometry(nodes[0])
     if geometry.moved(subject.axis).shape != labels.shape:
-        raise InputError(f"volume '{nodes[0].GetName()}' has changed its size since the result was computed")
+        raise InputError(f"volume '{name_of(nodes[0])}' has changed its size since the result was computed")
     merge = _merge(subject, nodes[1], segment_ids, labels, geometry)
     boxes = merge.boxes()
     save_state()

@@ -8,6 +8,7 @@ from MusclePropLib.core import annotations
 from MusclePropLib.core.defaults import DEFAULT_MUSCLES
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.scene.geometry import image_geometry, lattice_in, volume_geometry
+from MusclePropLib.scene.names import name_of
 from MusclePropLib.scene.states import get_tag
 
 SURFACE = "Closed surface"  # vtkSegmentationConverter's name of the representation
@@ -21,7 +22,7 @@ def segment_ids(segmentation_node: slicer.vtkMRMLSegmentationNode) -> list[str]:
 def is_not_muscle(segment: slicer.vtkSegment) -> bool:
     """Whether the segment says where no muscle is."""
     tags = {annotations.NOT_MUSCLE_TAG: get_tag(segment, annotations.NOT_MUSCLE_TAG) or ""}
-    return annotations.is_not_muscle(segment.GetName(), tags)
+    return annotations.is_not_muscle(name_of(segment), tags)
 
 
 def is_completed(segment: slicer.vtkSegment) -> bool:
@@ -66,12 +67,12 @@ def create_default_segments(
     """
     if segmentation_node is None:
         segmentation_node = slicer.mrmlScene.AddNewNodeByClass(
-            "vtkMRMLSegmentationNode", f"{volume_node.GetName()} muscles"
+            "vtkMRMLSegmentationNode", f"{name_of(volume_node)} muscles"
         )
         segmentation_node.CreateDefaultDisplayNodes()
     use_grid_of(volume_node, segmentation_node)
     segmentation = segmentation_node.GetSegmentation()
-    names = {segmentation.GetSegment(i).GetName().casefold() for i in segment_ids(segmentation_node)}
+    names = {name_of(segmentation.GetSegment(i)).casefold() for i in segment_ids(segmentation_node)}
     for muscle in DEFAULT_MUSCLES:
         if muscle.name.casefold() not in names and muscle.title.casefold() not in names:
             segment_id = segmentation.AddEmptySegment(muscle.name, muscle.name, muscle.color)
@@ -111,16 +112,16 @@ def place_beside(volume_node: slicer.vtkMRMLNode, node: slicer.vtkMRMLNode) -> N
 
 def check_source_volume(volume_node: slicer.vtkMRMLScalarVolumeNode) -> None:
     """InputError unless the volume is one fixed grey volume of several slices."""
-    name, browser = volume_node.GetName(), _browser_of(volume_node)
+    name, browser = name_of(volume_node), _browser_of(volume_node)
     dimensions = volume_node.GetImageData().GetDimensions() if volume_node.GetImageData() else (0, 0, 0)
     if browser is not None and min(dimensions) <= 1:
         raise InputError(
-            f"'{name}' shows single images of the sequence '{browser.GetName()}'; reconstruct them to a volume first "
+            f"'{name}' shows single images of the sequence '{name_of(browser)}'; reconstruct them to a volume first "
             "(module Volume Reconstruction of the SlicerIGSIO extension) and choose that volume"
         )
     if browser is not None:
         raise InputError(
-            f"'{name}' changes with the sequence browser '{browser.GetName()}'; in the Data module, right-click it, "
+            f"'{name}' changes with the sequence browser '{name_of(browser)}'; in the Data module, right-click it, "
             "choose Clone, and work on the copy"
         )
     if min(dimensions) <= 1:
@@ -133,10 +134,10 @@ def check_source_volume(volume_node: slicer.vtkMRMLScalarVolumeNode) -> None:
 
 def check_segmentation(segmentation_node: slicer.vtkMRMLSegmentationNode) -> None:
     """InputError if what is written into the segmentation would be lost with the next item of a sequence."""
-    name, browser = segmentation_node.GetName(), _browser_of(segmentation_node)
+    name, browser = name_of(segmentation_node), _browser_of(segmentation_node)
     if browser is not None and not browser.GetSaveChanges(browser.GetSequenceNode(segmentation_node)):
         raise InputError(
-            f"'{name}' changes with the sequence browser '{browser.GetName()}', which does not keep what is drawn; in "
+            f"'{name}' changes with the sequence browser '{name_of(browser)}', which does not keep what is drawn; in "
             "the Data module, right-click it, choose Clone, and work on the copy"
         )
 

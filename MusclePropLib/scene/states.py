@@ -15,6 +15,7 @@ import vtk
 from MusclePropLib.core.annotations import SLICES_TAG, MuscleAnnotation, State, parse_slices_tag, slices_tag
 from MusclePropLib.core.drawings import FILLED_TAG, Drawing, filled_tag, parse_filled_tag
 from MusclePropLib.core.errors import InputError
+from MusclePropLib.scene.names import name_of
 from MusclePropLib.scene.voxels import SegmentVoxels
 
 
@@ -46,7 +47,7 @@ def read_states(segment: slicer.vtkSegment, voxels: SegmentVoxels) -> SegmentSta
     Where the tags count slices across another axis that were filled, none of these is taken for drawn.
     """
     slices = voxels.drawings()
-    states = SegmentStates(segment.GetName(), tuple(segment.GetColor()), slices)
+    states = SegmentStates(name_of(segment), tuple(segment.GetColor()), slices)
     tag_axis, drawn, absent = _slices_tag(segment)
     if tag_axis != voxels.own_axis:
         return replace(states, filled=frozenset(slices)) if _is_elsewhere(segment, voxels) else states
@@ -76,7 +77,7 @@ def check_axis(segment: slicer.vtkSegment, voxels: SegmentVoxels) -> None:
     """InputError if filled or absent slices are counted across another axis than that of the voxels' slices."""
     if _is_elsewhere(segment, voxels):
         raise InputError(
-            f"segment '{segment.GetName()}' holds slices that were filled or marked absent across another axis; set "
+            f"segment '{name_of(segment)}' holds slices that were filled or marked absent across another axis; set "
             "'Slices across' to Automatic, or hide the segment"
         )
 
@@ -112,6 +113,6 @@ def _slices_tag(segment: slicer.vtkSegment) -> tuple[int | None, set[int], set[i
     """Axis, drawn and absent slices of the tag; no axis if there is none, or one that is damaged."""
     value = get_tag(segment, SLICES_TAG)
     try:
-        return (None, set(), set()) if value is None else parse_slices_tag(value, segment.GetName())
+        return (None, set(), set()) if value is None else parse_slices_tag(value, name_of(segment))
     except InputError:
         return None, set(), set()

@@ -18,6 +18,7 @@ from MusclePropLib.core.planes import groups, held, highest
 from MusclePropLib.core.steps import Steps, finished
 from MusclePropLib.scene.geometry import Lattice, image_array, image_geometry, lattice_in
 from MusclePropLib.scene.masks import Masks
+from MusclePropLib.scene.names import name_of
 
 LABELMAP = "Binary labelmap"  # vtkSegmentationConverter's name of the representation
 MOST_REMEMBERED = 128
@@ -132,10 +133,10 @@ def segment_voxels(
     the expert drew.
     """
     segmentation = segmentation_node.GetSegmentation()
-    name = segmentation.GetSegment(segment_id).GetName()
+    name = name_of(segmentation.GetSegment(segment_id))
     if segmentation.GetSourceRepresentationName() != LABELMAP:
         raise InputError(
-            f"segment '{name}' of '{segmentation_node.GetName()}' is a surface; in the Segmentations module, under "
+            f"segment '{name}' of '{name_of(segmentation_node)}' is a surface; in the Segmentations module, under "
             f"Representations, create '{LABELMAP}' and make it the source"
         )
     image = segmentation_node.GetBinaryLabelmapInternalRepresentation(segment_id)
