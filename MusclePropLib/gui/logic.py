@@ -22,6 +22,7 @@ from MusclePropLib.jobs.protocol import Event
 from MusclePropLib.jobs.runner import Runner
 from MusclePropLib.scene.annotations import AnnotationTracker, Subject, propagation_axis
 from MusclePropLib.scene.inputs import read_inputs
+from MusclePropLib.scene.segments import use_grid_of
 
 POLL_SECONDS = 0.02
 SOME_FAILED = 1
@@ -63,6 +64,7 @@ class PropagationLogic:
         """
         if self._session.busy:
             raise RuntimeError("a propagation is already under way")
+        use_grid_of(volumeNode, segmentationNode)
         if axis is None:
             axis = propagation_axis(volumeNode, segmentationNode)
         subject = Subject(volumeNode.GetID(), segmentationNode.GetID(), axis)

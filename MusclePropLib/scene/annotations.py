@@ -16,7 +16,7 @@ from MusclePropLib.core.steps import Steps, finished
 from MusclePropLib.scene.geometry import volume_geometry
 from MusclePropLib.scene.masks import Masks
 from MusclePropLib.scene.names import name_of
-from MusclePropLib.scene.segments import moment, muscle_ids, protected_ids, visible_ids
+from MusclePropLib.scene.segments import check_grid, moment, muscle_ids, protected_ids, visible_ids
 from MusclePropLib.scene.states import (
     SegmentStates,
     binding_axis,
@@ -158,10 +158,12 @@ class AnnotationTracker:
         """Read all states anew and write what changed into the tags; True if there was a change.
 
         Raises InputError, and knows no states, if a segment does not lie on the volume's grid, or a muscle's slices
-        were filled or marked absent across another axis.
+        were filled or marked absent on another one or across another axis.
         """
         nodes = self.subject.nodes() if self.subject else None
         before, self.states = self.states, {}
+        if nodes:
+            check_grid(*nodes)
         voxels = self._voxels(*nodes) if nodes else {}
         segments = {i: nodes[1].GetSegmentation().GetSegment(i) for i in voxels}
         for segment_id in muscle_ids(nodes[1]) if nodes else ():

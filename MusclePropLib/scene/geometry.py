@@ -91,6 +91,20 @@ def lattice_in(part: Geometry, whole: Geometry) -> Lattice | None:
     return Lattice(order, tuple(bool(f) for f in turn.sum(axis=1) < 0), tuple(int(v) for v in wanted.min(axis=0)))
 
 
+def lies_within(part: Geometry, whole: Geometry) -> bool:
+    """Whether every voxel of `part` is one of `whole`."""
+    lattice = lattice_in(part, whole)
+    if lattice is None:
+        return False
+    shape = (part.shape[a] for a in lattice.order)
+    return all(o >= 0 and o + n <= m for o, n, m in zip(lattice.offset, shape, whole.shape, strict=True))
+
+
+def same_grid(one: Geometry, other: Geometry) -> bool:
+    """Whether they have the same voxels, in whichever order."""
+    return lies_within(one, other) and lies_within(other, one)
+
+
 def matrix_array(matrix: vtk.vtkMatrix4x4) -> np.ndarray:
     """A 4 x 4 array of a vtkMatrix4x4."""
     return np.array([[matrix.GetElement(row, column) for column in range(4)] for row in range(4)])

@@ -15,7 +15,7 @@ from MusclePropLib.core.volumes import Volume
 from MusclePropLib.scene.annotations import Subject, annotations_read
 from MusclePropLib.scene.geometry import image_array, volume_geometry
 from MusclePropLib.scene.names import name_of
-from MusclePropLib.scene.segments import check_segmentation, check_source_volume
+from MusclePropLib.scene.segments import check_grid, check_segmentation, check_source_volume
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ def inputs_read(subject: Subject) -> Generator[None, None, Inputs | None]:
         raise InputError("choose a volume and a segmentation first")
     check_source_volume(nodes[0])
     check_segmentation(nodes[1])
+    check_grid(*nodes)
     found = yield from annotations_read(*nodes, subject.axis)
     return found and Inputs(volume_of(nodes[0], subject.axis), found[0], tuple(found[1]))
 

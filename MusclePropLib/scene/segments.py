@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import slicer
+import vtk
 
 from MusclePropLib.core import annotations
 from MusclePropLib.core.defaults import DEFAULT_MUSCLES
 from MusclePropLib.core.errors import InputError
-from MusclePropLib.scene.geometry import image_geometry, lattice_in, volume_geometry
+from MusclePropLib.core.geometry import Geometry
+from MusclePropLib.scene.geometry import image_geometry, lattice_in, lies_within, same_grid, volume_geometry
 from MusclePropLib.scene.names import name_of
-from MusclePropLib.scene.states import get_tag
+from MusclePropLib.scene.states import binding_axis, get_tag
+from MusclePropLib.scene.voxels import LABELMAP
 
 SURFACE = "Closed surface"  # vtkSegmentationConverter's name of the representation
 
@@ -85,20 +88,49 @@ def create_default_segments(
 def use_grid_of(volume_node: slicer.vtkMRMLScalarVolumeNode, segmentation_node: slicer.vtkMRMLSegmentationNode) -> None:
     """Let a segmentation belong to the volume, which nothing that the expert drew is changed for.
 
-    An empty one takes over the volume's grid, transform and place in the subject hierarchy. One with voxels, all on
-    the volume's, that names no volume, as when it comes from a file, is told its name and place: DICOM export asks.
+    An empty one takes over the volume's grid, transform and place in the subject hierarchy. One with voxels takes over
+    the grid if they are all on the volume's, and if it names no volume, as when it comes from a file, it is told its
+    name and place: DICOM export asks. One whose filled or absent slices are counted on another grid stays on that, and
+    one of surfaces where it is.
     """
+    if segment_ids(segmentation_node) and segmentation_node.GetSegmentation().GetSourceRepresentationName() != LABELMAP:
+        return
     role = segmentation_node.GetReferenceImageGeometryReferenceRole()
+    nameless = segmentation_node.GetNodeReference(role) is None
     filled = [i for i in segment_ids(segmentation_node) if _has_voxels(segmentation_node, i)]
+    own, grid = _own_grid(segmentation_node), volume_geometry(volume_node)
+    differs = own is None or not same_grid(own, grid)
+    if own is not None and differs and _counts_slices(segmentation_node):
+        return
     if not filled:
         segmentation_node.CreateDefaultDisplayNodes()  # whoever follows it wants to know what is shown and hidden
         segmentation_node.SetReferenceImageGeometryParameterFromVolumeNode(volume_node)
         segmentation_node.SetAndObserveTransformNodeID(volume_node.GetTransformNodeID())
         place_beside(volume_node, segmentation_node)
-    elif segmentation_node.GetNodeReference(role) is None and _lie_on_grid(volume_node, segmentation_node, filled):
-        segmentation_node.SetNodeReferenceID(role, volume_node.GetID())
-        if _stands_nowhere(segmentation_node):
+    elif (nameless or differs) and _lie_on_grid(volume_node, segmentation_node, filled):
+        if differs and _lie_within(segmentation_node, filled, grid):
+            segmentation_node.SetReferenceImageGeometryParameterFromVolumeNode(volume_node)
+        elif nameless:
+            segmentation_node.SetNodeReferenceID(role, volume_node.GetID())
+        if nameless and _stands_nowhere(segmentation_node):
             place_beside(volume_node, segmentation_node)
+
+
+def check_grid(volume_node: slicer.vtkMRMLScalarVolumeNode, segmentation_node: slicer.vtkMRMLSegmentationNode) -> None:
+    """InputError if the slices of the volume are not those that the segmentation's tags count, in files, too.
+
+    That is so where a volume was cropped after segments were drawn on the whole.
+    """
+    own, grid = _own_grid(segmentation_node), volume_geometry(volume_node)
+    if own is None or same_grid(own, grid):
+        return
+    if _counts_slices(segmentation_node) or lattice_in(own, grid) is not None:
+        drawn_on = segmentation_node.GetNodeReference(segmentation_node.GetReferenceImageGeometryReferenceRole())
+        its_name = f", '{name_of(drawn_on)}'" if drawn_on not in (None, volume_node) else ""
+        raise InputError(
+            f"'{name_of(segmentation_node)}' was drawn on other slices than those of '{name_of(volume_node)}'; choose "
+            f"the volume that it was drawn on{its_name}"
+        )
 
 
 def place_beside(volume_node: slicer.vtkMRMLNode, node: slicer.vtkMRMLNode) -> None:
@@ -164,6 +196,35 @@ def _lie_on_grid(
     grid = volume_geometry(volume_node)
     images = (segmentation_node.GetBinaryLabelmapInternalRepresentation(i) for i in ids)
     return all(lattice_in(image_geometry(image, segmentation_node), grid) is not None for image in images)
+
+
+def _lie_within(segmentation_node: slicer.vtkMRMLSegmentationNode, ids: list[str], grid: Geometry) -> bool:
+    """Whether the volume's grid has all voxels that are set, however much space the label maps keep around them."""
+    for image in (segmentation_node.GetBinaryLabelmapInternalRepresentation(i) for i in ids):
+        extent, matrix, part = [0] * 6, vtk.vtkMatrix4x4(), slicer.vtkOrientedImageData()
+        if slicer.vtkOrientedImageDataResample.CalculateEffectiveExtent(image, extent):
+            image.GetImageToWorldMatrix(matrix)
+            part.SetImageToWorldMatrix(matrix)
+            part.SetExtent(extent)
+            if not lies_within(image_geometry(part, segmentation_node), grid):
+                return False
+    return True
+
+
+def _own_grid(segmentation_node: slicer.vtkMRMLSegmentationNode) -> Geometry | None:
+    """The grid that the segmentation is saved on; None if it has none yet."""
+    converter, image = slicer.vtkSegmentationConverter, slicer.vtkOrientedImageData()
+    name = converter.GetReferenceImageGeometryParameterName()
+    text = segmentation_node.GetSegmentation().GetConversionParameter(name)
+    if not text or not converter.DeserializeImageGeometry(text, image, False):
+        return None
+    return image_geometry(image, segmentation_node) if min(image.GetDimensions()) >= 1 else None
+
+
+def _counts_slices(segmentation_node: slicer.vtkMRMLSegmentationNode) -> bool:
+    """Whether the tags speak of filled or absent slices; drawn ones are seen in the voxels."""
+    segmentation = segmentation_node.GetSegmentation()
+    return any(binding_axis(segmentation.GetSegment(i)) is not None for i in segment_ids(segmentation_node))
 
 
 def _stands_nowhere(node: slicer.vtkMRMLNode) -> bool:

@@ -179,3 +179,19 @@ def test_visible_segments(volume):
     node = add_segmentation(volume, ["GM", "SOL"])
     node.GetDisplayNode().SetSegmentVisibility("GM", False)
     assert visible_ids(node) == ["SOL"]
+
+
+def test_surface_stays_where_it_is(volume):
+    """One has no label map, and was taken for an empty segmentation."""
+    import vtk
+
+    ball = vtk.vtkSphereSource()
+    ball.Update()
+    implant = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "implant")
+    implant.GetSegmentation().SetSourceRepresentationName("Closed surface")
+    implant.AddSegmentFromClosedSurfaceRepresentation(ball.GetOutput(), "implant", [1, 0, 0])
+    registration = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "registration")
+    implant.SetAndObserveTransformNodeID(registration.GetID())
+    use_grid_of(volume, implant)
+    assert implant.GetTransformNodeID() == registration.GetID()
+    assert implant.GetNodeReference(implant.GetReferenceImageGeometryReferenceRole()) is None
