@@ -41,6 +41,7 @@ class Preview:
             self.remove()
             return
         node = self.node or self._new_node(nodes[1])
+        node.SetAndObserveTransformNodeID(nodes[1].GetTransformNodeID())  # which may be another one by now
         geometry = volume_geometry(nodes[0]).moved(self._subject.axis).strided(tuple(strides))
         image = self._image(labels, geometry, node_to_world(nodes[1]))
         for segment_id in self._segment_ids:
@@ -85,7 +86,6 @@ class Preview:
         node.SetSaveWithScene(False)
         slicer.mrmlScene.AddNode(node)
         node.CreateDefaultDisplayNodes()
-        node.SetAndObserveTransformNodeID(segmentation_node.GetTransformNodeID())
         self._node_id = node.GetID()
         self._set_display(node.GetDisplayNode())
         for index, segment_id in enumerate(self._segment_ids):

@@ -7,7 +7,7 @@ slicer = pytest.importorskip("slicer", reason="the slicer-core wheel is not inst
 from slicer_scene import disc, paint  # noqa: E402
 
 from MusclePropLib.scene.annotations import Subject  # noqa: E402
-from MusclePropLib.scene.geometry import image_array  # noqa: E402
+from MusclePropLib.scene.geometry import image_array, image_geometry, volume_geometry  # noqa: E402
 from MusclePropLib.scene.preview import Preview  # noqa: E402
 
 
@@ -103,3 +103,21 @@ def test_survives_a_closed_scene(preview):
     preview.set_opacity(0.2)
     preview.remove()
     assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 0
+
+
+def test_stays_over_the_volume_when_both_are_moved(preview, volume, segmentation):
+    preview.show(labels())
+    shift = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    moved = np.eye(4)
+    moved[0, 3] = 50
+    shift.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(moved))
+    for node in (volume, segmentation):
+        node.SetAndObserveTransformNodeID(shift.GetID())
+    preview.show(labels())
+    image = preview.node.GetBinaryLabelmapInternalRepresentation("SOL")
+    np.testing.assert_allclose(image_geometry(image, preview.node).affine, volume_geometry(volume).affine)
+    for node in (volume, segmentation):
+        node.SetAndObserveTransformNodeID(None)
+    preview.show(labels())
+    image = preview.node.GetBinaryLabelmapInternalRepresentation("SOL")
+    np.testing.assert_allclose(image_geometry(image, preview.node).affine, volume_geometry(volume).affine)
