@@ -88,7 +88,7 @@ class ReportSection:
         except OSError as fault:
             self._ended(str(fault))
             return
-        except InputError:
+        except Exception:
             self._give_up()
             raise
         python = shutil.which("PythonSlicer") or sys.executable

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
@@ -19,13 +18,13 @@ from MusclePropLib.core.steps import finished
 from MusclePropLib.scene.annotations import Subject, looked_at
 from MusclePropLib.scene.geometry import image_array, volume_geometry
 from MusclePropLib.scene.names import name_of
-from MusclePropLib.scene.results import PROVENANCE_TAG
 from MusclePropLib.scene.segments import is_not_muscle, moment, segment_ids
-from MusclePropLib.scene.states import get_tag, read_states
+from MusclePropLib.scene.states import read_record, read_states
 from MusclePropLib.scene.voxels import segment_voxels
 
 ROLE = "MuscleProp.Measures"
-"""Node attribute by which a later call finds the table, chart and series that an earlier one has made."""
+"""Node attribute by which a later call finds the table, chart and series that an earlier one has made, and role of the
+node's reference to the segmentation, which a scene that is added to another gives a new ID."""
 
 MARKER = "position"
 
@@ -134,17 +133,20 @@ def mark_position(subject: Subject, position_mm: float) -> None:
 
 def is_own_series(subject: Subject, series_id: str) -> bool:
     """Whether `show_plot` made the series."""
-    return _role(series_id).startswith(f"{subject.segmentation_id} series ")
+    return _role(subject, slicer.mrmlScene.GetNodeByID(series_id)).startswith("series ")
 
 
 def is_curve(subject: Subject, series_id: str) -> bool:
     """Whether it also has a row for every slice, as all but the line at the current position have."""
-    return is_own_series(subject, series_id) and _role(series_id) != f"{subject.segmentation_id} series {MARKER}"
+    series = slicer.mrmlScene.GetNodeByID(series_id)
+    return is_own_series(subject, series_id) and _role(subject, series) != f"series {MARKER}"
 
 
-def _role(node_id: str) -> str:
-    node = slicer.mrmlScene.GetNodeByID(node_id)
-    return (node.GetAttribute(ROLE) or "") if node is not None else ""
+def _role(subject: Subject, node: slicer.vtkMRMLNode | None) -> str:
+    """What the node is for the subject's segmentation; empty if it is of another one, or none of these nodes."""
+    if node is None or node.GetNodeReferenceID(ROLE) != subject.segmentation_id:
+        return ""
+    return node.GetAttribute(ROLE) or ""
 
 
 def _record(
@@ -160,7 +162,7 @@ def _record(
         record = {**summary.get("provenance", {}), "muscle": summary["muscles"][index]}
         values = dict(enumerate(summary.get("confidence", []))).get(index)
     else:
-        record = json.loads(get_tag(segment, PROVENANCE_TAG) or "{}")
+        record = read_record(segment)
         values = record.pop("confidence", None)
     if not isinstance(values, list) or len(values) != slices:
         return None, record or None
@@ -243,26 +245,24 @@ def _node(subject: Subject, class_name: str, role: str, name: str) -> Any:
     node = _find(subject, role)
     if node is None:
         node = slicer.mrmlScene.AddNewNodeByClass(class_name, name)
-        node.SetAttribute(ROLE, f"{subject.segmentation_id} {role}")
+        node.SetAttribute(ROLE, role)
+        node.SetNodeReferenceID(ROLE, subject.segmentation_id)
     node.SetName(name)
     return node
 
 
 def _find(subject: Subject, role: str) -> Any:
-    wanted = f"{subject.segmentation_id} {role}"
-    return next((n for n in _own_nodes() if n.GetAttribute(ROLE) == wanted), None)
+    return next((n for n in _nodes() if _role(subject, n) == role), None)
 
 
 def _remove_others(subject: Subject, roles: set[str]) -> None:
     """Series of muscles that are there no more."""
-    prefix = f"{subject.segmentation_id} "
-    for node in _own_nodes():
-        role = (node.GetAttribute(ROLE) or "").removeprefix(prefix)
-        if node.GetAttribute(ROLE).startswith(prefix) and role.startswith("series ") and role not in roles:
+    for node in _nodes():
+        role = _role(subject, node)
+        if role.startswith("series ") and role not in roles:
             slicer.mrmlScene.RemoveNode(node)
 
 
-def _own_nodes() -> list[Any]:
+def _nodes() -> list[Any]:
     classes = ("vtkMRMLTableNode", "vtkMRMLPlotSeriesNode", "vtkMRMLPlotChartNode")
-    nodes = [n for c in classes for n in slicer.util.getNodesByClass(c)]
-    return [n for n in nodes if n.GetAttribute(ROLE)]
+    return [n for c in classes for n in slicer.util.getNodesByClass(c)]

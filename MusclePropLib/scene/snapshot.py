@@ -16,7 +16,7 @@ from MusclePropLib.core.propagated import PROVENANCE_TAG
 from MusclePropLib.core.segments import Segment
 from MusclePropLib.scene.geometry import volume_geometry
 from MusclePropLib.scene.segments import is_not_muscle, segment_ids
-from MusclePropLib.scene.states import get_tag, read_states
+from MusclePropLib.scene.states import read_record, read_states
 from MusclePropLib.scene.voxels import SegmentVoxels, segment_voxels
 
 
@@ -44,10 +44,7 @@ def segments_now(
 
 def _record(segment: slicer.vtkSegment, voxels: SegmentVoxels) -> dict[str, str]:
     """How the segment came about; its confidence counts slices along the label map's own axis."""
-    text = get_tag(segment, PROVENANCE_TAG)
-    if text is None:
-        return {}
-    record = json.loads(text)
+    record = read_record(segment)
     if voxels.backwards and isinstance(record.get("confidence"), list):
         record["confidence"] = record["confidence"][::-1]
-    return {PROVENANCE_TAG: json.dumps(record)}
+    return {PROVENANCE_TAG: json.dumps(record)} if record else {}

@@ -7,7 +7,9 @@ slice is the expert's own as soon as it differs, whoever changed it (paint, eras
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
+from typing import Any
 
 import slicer
 import vtk
@@ -15,6 +17,7 @@ import vtk
 from MusclePropLib.core.annotations import SLICES_TAG, MuscleAnnotation, State, parse_slices_tag, slices_tag
 from MusclePropLib.core.drawings import FILLED_TAG, Drawing, filled_tag, parse_filled_tag
 from MusclePropLib.core.errors import InputError
+from MusclePropLib.core.propagated import PROVENANCE_TAG
 from MusclePropLib.scene.names import name_of
 from MusclePropLib.scene.voxels import SegmentVoxels
 
@@ -102,6 +105,15 @@ def get_tag(segment: slicer.vtkSegment, name: str) -> str | None:
     """The tag's value, or None."""
     value = vtk.reference("")
     return str(value.get()) if segment.GetTag(name, value) else None
+
+
+def read_record(segment: slicer.vtkSegment) -> dict[str, Any]:
+    """How the segment came about; empty if nothing is known of that, or the tag is damaged."""
+    try:
+        record = json.loads(get_tag(segment, PROVENANCE_TAG) or "{}")
+    except ValueError:
+        return {}
+    return record if isinstance(record, dict) else {}
 
 
 def _is_elsewhere(segment: slicer.vtkSegment, voxels: SegmentVoxels) -> bool:

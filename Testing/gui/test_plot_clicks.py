@@ -93,7 +93,7 @@ def test_other_charts_are_left_alone(plot):
 
     other = add_segmentation(plot.driver.volume, ["GM"])
     for node in slicer.util.getNodesByClass("vtkMRMLPlotSeriesNode"):
-        node.SetAttribute("MuscleProp.Measures", f"{other.GetID()} series GM acsa_cm2")
+        node.SetNodeReferenceID("MuscleProp.Measures", other.GetID())
     plot.driver.work.go_to(2)
     click(plot, 15)
     assert plot.driver.work.current_slice() == 2

@@ -182,3 +182,31 @@ def test_what_happens_behind_the_dialog_counts(drawn, shown, monkeypatch, tmp_pa
     drawn.click("reportButton")
     assert said == ["Choose a volume and a segmentation"]
     assert not drawn.panel.report.busy and leftovers(tmp_path) == []
+
+
+def test_damaged_record_is_left_out(drawn, shown, monkeypatch, tmp_path):
+    segment = drawn.segmentation.GetSegmentation().GetSegment(drawn.id_of("GM"))
+    segment.SetTag("MuscleProp.Provenance", '{"version": "1", "muscle')
+    drawn.settle()
+    choose(monkeypatch, tmp_path / "leg.html")
+    drawn.click("reportButton")
+    drawn.until(lambda: not drawn.panel.report.busy, "the report")
+    assert shown == [tmp_path / "leg.html"] and leftovers(tmp_path) == []
+
+
+def test_unforeseen_fault_leaves_nothing_behind(drawn, shown, monkeypatch, tmp_path):
+    from harness import wrapping
+
+    from MusclePropLib.gui import report
+
+    def fail(*_):
+        raise ZeroDivisionError
+
+    choose(monkeypatch, tmp_path / "leg.html")
+    with monkeypatch.context() as patch:
+        patch.setattr(report, "segments_now", fail)
+        drawn.click("reportButton")
+        drawn.qt_events()
+    wrapping.slot_errors.clear()
+    assert not drawn.panel.report.busy and drawn.ui.reportButton.enabled and leftovers(tmp_path) == []
+    assert not drawn.ui.reportLabel._real.isVisible()

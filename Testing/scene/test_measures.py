@@ -1,17 +1,19 @@
 """Measurements of nodes: the same volumes as Slicer counts, and a table and plot that follow the scene."""
 
 import json
+import zipfile
 
 import numpy as np
 import pytest
 
 slicer = pytest.importorskip("slicer", reason="the slicer-core wheel is not installed")
-from slicer_scene import OBLIQUE, add_volume, disc, paint  # noqa: E402
+from slicer_scene import OBLIQUE, add_segmentation, add_volume, disc, paint  # noqa: E402
 
 from MusclePropLib.core.errors import InputError  # noqa: E402
 from MusclePropLib.scene.annotations import Subject  # noqa: E402
-from MusclePropLib.scene.measures import mark_position, measure_node, show_plot, show_table  # noqa: E402
+from MusclePropLib.scene.measures import ROLE, mark_position, measure_node, show_plot, show_table  # noqa: E402
 from MusclePropLib.scene.results import PROVENANCE_TAG  # noqa: E402
+from MusclePropLib.scene.snapshot import segments_now  # noqa: E402
 
 SLICES = 14
 
@@ -109,3 +111,43 @@ def test_faults_are_sentences(volume, segmentation):
     slicer.mrmlScene.RemoveNode(volume)
     with pytest.raises(InputError, match="has been deleted"):
         measure_node(subject)
+
+
+def test_damaged_record_is_none(subject, segmentation):
+    for damaged in ('{"version": "1", "muscle', "[]"):
+        segmentation.GetSegmentation().GetSegment("GM").SetTag(PROVENANCE_TAG, damaged)
+        assert measure_node(subject)[0].expected is None
+        (segment, _) = segments_now(*subject.nodes(), 0)[0]
+        assert PROVENANCE_TAG not in segment.tags
+
+
+def test_recordings_of_two_scenes_keep_their_tables_and_plots(subject, segmentation, tmp_path):
+    """A scene that is added to another gets new node IDs."""
+    show_table(subject, measure_node(subject))
+    show_plot(subject, measure_node(subject))
+    slicer.mrmlScene.SetRootDirectory(str(tmp_path))
+    assert slicer.mrmlScene.WriteToMRB(str(tmp_path / "first.mrb"))
+    slicer.mrmlScene.Clear(0)
+    volume = add_volume()
+    second = add_segmentation(volume, ["SOL"])
+    paint(second, "SOL", volume, {t: disc() for t in range(4, 9)})
+    added = tmp_path / "added"
+    with zipfile.ZipFile(tmp_path / "first.mrb") as archive:
+        archive.extractall(added)
+    (scene_file,) = added.rglob("*.mrml")
+    slicer.mrmlScene.SetRootDirectory(str(scene_file.parent))
+    slicer.mrmlScene.SetURL(str(scene_file))
+    assert slicer.mrmlScene.Import()
+    first = next(n for n in slicer.util.getNodesByClass("vtkMRMLSegmentationNode") if n is not second)
+    before = nodes_of(first)
+    assert len(before) >= 5
+    ours = Subject(volume.GetID(), second.GetID(), 0)
+    table, chart = show_table(ours, measure_node(ours)), show_plot(ours, measure_node(ours))
+    assert nodes_of(first) == before
+    assert {table.GetID(), chart.GetID()} <= set(nodes_of(second)) and not set(before) & set(nodes_of(second))
+
+
+def nodes_of(segmentation):
+    """IDs of the nodes that measuring has made for it."""
+    nodes = [slicer.mrmlScene.GetNthNode(i) for i in range(slicer.mrmlScene.GetNumberOfNodes())]
+    return [n.GetID() for n in nodes if n.GetAttribute(ROLE) and n.GetNodeReference(ROLE) is segmentation]
