@@ -52,6 +52,13 @@ class SceneJob:
     job: Job
     subject: Subject
     segment_ids: tuple[str, ...]
+    segmentation: Any
+
+    @property
+    def lost(self) -> bool:
+        """Whether nodes are gone, or the segmentation's holds another drawing, as with the next item of a sequence."""
+        nodes = self.subject.nodes()
+        return nodes is None or nodes[1].GetSegmentation() is not self.segmentation
 
 
 class Session:
@@ -101,7 +108,7 @@ class Session:
         They are written bit by bit at the next polls. Raises InputError.
         """
         writer = JobWriter(inputs.volume, inputs.annotations, settings)
-        job = SceneJob(writer.job, subject, inputs.segment_ids)
+        job = SceneJob(writer.job, subject, inputs.segment_ids, subject.existing_nodes()[1].GetSegmentation())
         self.discard()
         self._writer = writer
         self.job, self.failure, self.summary, self.progress = job, None, None, Progress()
@@ -150,6 +157,8 @@ class Session:
         """Write the result into the segments; returns their names. Raises InputError, and then keeps the result."""
         if self._labels is None:
             raise InputError("there is no result to accept")
+        if self.job.lost:
+            raise InputError("the volume or the segmentation of this result has been deleted or has got other contents")
         names = accept(self.job.subject, self.job.segment_ids, self._labels, self.summary, save_state)
         self._forget_result()
         self.changed.emit()

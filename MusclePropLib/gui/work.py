@@ -146,7 +146,8 @@ class Work:
         if self.choices.volume is None:
             raise InputError(_("Choose a volume first"))
         check_source_volume(self.choices.volume)
-        self.choices.segmentation = create_default_segments(self.choices.volume, self.choices.segmentation)
+        chosen = self.choices.volume, self.choices.segmentation
+        self.choices.segmentation = create_default_segments(*chosen, self.save_state)
         self.refresh()
 
     def current_slice(self) -> int | None:
@@ -201,9 +202,7 @@ class Work:
 
     def nodes_gone(self) -> None:
         """Some node was removed: end what depended on it."""
-        job = self.session.job
-        if job is not None and job.subject.nodes() is None and self.session.phase is not Phase.IDLE:
-            self.session.drop()
+        self._drop_lost_job()
         if self.subject is not None and self.subject.nodes() is None:
             self.starting = False
             self.refresh()
@@ -241,7 +240,13 @@ class Work:
         self._steps, self.starting = None, False
         self.changed.emit()
 
+    def _drop_lost_job(self) -> None:
+        job = self.session.job
+        if job is not None and job.lost and self.session.phase is not Phase.IDLE:
+            self.session.drop()
+
     def _refreshed(self) -> Steps:
+        self._drop_lost_job()
         yield from self._looked()
         self.problem, self.slices = "", 0
         try:

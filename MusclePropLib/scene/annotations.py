@@ -27,7 +27,7 @@ from MusclePropLib.scene.states import (
 )
 from MusclePropLib.scene.voxels import SegmentVoxels, segment_voxels
 
-EVENTS = ("SegmentModified", "SourceRepresentationModified", "SegmentAdded", "SegmentRemoved")
+EVENTS = ("SegmentModified", "SegmentAdded", "SegmentRemoved")
 
 
 def propagation_axis(
@@ -136,6 +136,8 @@ class AnnotationTracker:
     def __init__(self, on_event: Callable[[], None]) -> None:
         self.states: dict[str, SegmentStates] = {}
         self.subject: Subject | None = None
+        self._segmentation: slicer.vtkSegmentation | None = None
+        self._painted = False
         self._on_event = on_event
         self._observed: list[tuple[vtk.vtkObject, int]] = []
 
@@ -143,12 +145,14 @@ class AnnotationTracker:
         """Begin with another subject; None ends."""
         for observed, tag in self._observed:
             observed.RemoveObserver(tag)
-        self._observed = []
-        self.subject, self.states = subject, {}
+        self._observed, self._segmentation = [], None
+        self.subject, self.states, self._painted = subject, {}, True
         nodes = subject.nodes() if subject else None
         if nodes is not None:
-            segmentation, display = nodes[1].GetSegmentation(), nodes[1].GetDisplayNode()
-            self._observe(segmentation, *(getattr(slicer.vtkSegmentation, event) for event in EVENTS))
+            self._segmentation, display = nodes[1].GetSegmentation(), nodes[1].GetDisplayNode()
+            self._observe(nodes[1], slicer.vtkMRMLSegmentationNode.SegmentationChangedEvent)
+            self._observe(self._segmentation, *(getattr(slicer.vtkSegmentation, event) for event in EVENTS))
+            self._observe(self._segmentation, slicer.vtkSegmentation.SourceRepresentationModified, then=self._on_paint)
             if display is not None:  # segments that are shown or hidden
                 self._observe(display, vtk.vtkCommand.ModifiedEvent)
             for node in nodes:
@@ -157,10 +161,15 @@ class AnnotationTracker:
     def refresh(self) -> bool:
         """Read all states anew and write what changed into the tags; True if there was a change.
 
+        After an undo, which paints nothing, tags that give the states as they are stay behind in the list of drawn
+        slices: writing them would cost the redo.
+
         Raises InputError, and knows no states, if a segment does not lie on the volume's grid, or a muscle's slices
         were filled or marked absent on another one or across another axis.
         """
         nodes = self.subject.nodes() if self.subject else None
+        if nodes and nodes[1].GetSegmentation() is not self._segmentation:
+            self.follow(self.subject)  # the node holds another drawing now
         before, self.states = self.states, {}
         if nodes:
             check_grid(*nodes)
@@ -168,11 +177,12 @@ class AnnotationTracker:
         segments = {i: nodes[1].GetSegmentation().GetSegment(i) for i in voxels}
         for segment_id in muscle_ids(nodes[1]) if nodes else ():
             check_axis(segments[segment_id], voxels[segment_id])
-        states = {i: read_states(segments[i], v) for i, v in voxels.items()}
-        self.states = _without_overpainted(states, before)
-        if self.states != before:
-            for segment_id, its in self.states.items():
+        known = {i: read_states(segments[i], v) for i, v in voxels.items()}
+        self.states = _without_overpainted(known, before)
+        for segment_id, its in self.states.items() if self.states != before else ():
+            if self._painted or its != known[segment_id]:
                 write_states(segments[segment_id], voxels[segment_id], its)
+        self._painted = False
         return self.states != before
 
     def refreshed(self) -> Generator[None, None, bool]:
@@ -214,8 +224,13 @@ class AnnotationTracker:
             voxels = segment_voxels(nodes[1], segment_id, volume_geometry(nodes[0]), self.subject.axis)
             write_states(nodes[1].GetSegmentation().GetSegment(segment_id), voxels, states)
 
-    def _observe(self, observed: vtk.vtkObject, *events: int) -> None:
-        self._observed += [(observed, observed.AddObserver(event, lambda *_: self._on_event())) for event in events]
+    def _on_paint(self) -> None:
+        self._painted = True
+        self._on_event()
+
+    def _observe(self, observed: vtk.vtkObject, *events: int, then: Callable[[], None] | None = None) -> None:
+        then = then or self._on_event
+        self._observed += [(observed, observed.AddObserver(event, lambda *_: then())) for event in events]
 
 
 def _axis_of_tags(

@@ -17,7 +17,7 @@ from MusclePropLib.scene.annotations import Subject
 from MusclePropLib.scene.geometry import image_array, new_labelmap, node_to_world, volume_geometry
 from MusclePropLib.scene.merging import Box, Merge, Target
 from MusclePropLib.scene.names import name_of
-from MusclePropLib.scene.segments import SURFACE, muscle_ids, protected_ids
+from MusclePropLib.scene.segments import SURFACE, check_segmentation, muscle_ids, protected_ids
 from MusclePropLib.scene.states import check_axis, read_states, write_states
 from MusclePropLib.scene.voxels import LABELMAP, segment_voxels
 
@@ -40,6 +40,7 @@ def accept(
     nodes = subject.nodes()
     if nodes is None:
         raise InputError("the volume or the segmentation of this result has been deleted")
+    check_segmentation(nodes[1])
     geometry = volume_geometry(nodes[0])
     if geometry.moved(subject.axis).shape != labels.shape:
         raise InputError(f"volume '{name_of(nodes[0])}' has changed its size since the result was computed")

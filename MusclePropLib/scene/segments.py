@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import slicer
 import vtk
 
@@ -62,12 +64,16 @@ def moment(segmentation_node: slicer.vtkMRMLSegmentationNode) -> list[tuple]:
 
 
 def create_default_segments(
-    volume_node: slicer.vtkMRMLScalarVolumeNode, segmentation_node: slicer.vtkMRMLSegmentationNode | None = None
+    volume_node: slicer.vtkMRMLScalarVolumeNode,
+    segmentation_node: slicer.vtkMRMLSegmentationNode | None = None,
+    save_state: Callable[[], object] = lambda: None,
 ) -> slicer.vtkMRMLSegmentationNode:
     """Add those of GM, GL and SOL that are missing, on the volume's grid; makes the segmentation node if none is given.
 
-    The segmentation stands under the volume's transform and beside it in the subject hierarchy.
+    The segmentation stands under the volume's transform and beside it in the subject hierarchy. `save_state` is called
+    once before a given one gets a segment, so that one undo takes these back and no more.
     """
+    given = segmentation_node is not None
     if segmentation_node is None:
         segmentation_node = slicer.mrmlScene.AddNewNodeByClass(
             "vtkMRMLSegmentationNode", f"{name_of(volume_node)} muscles"
@@ -76,12 +82,12 @@ def create_default_segments(
     use_grid_of(volume_node, segmentation_node)
     segmentation = segmentation_node.GetSegmentation()
     names = {name_of(segmentation.GetSegment(i)).casefold() for i in segment_ids(segmentation_node)}
-    for muscle in DEFAULT_MUSCLES:
-        if muscle.name.casefold() not in names and muscle.title.casefold() not in names:
-            segment_id = segmentation.AddEmptySegment(muscle.name, muscle.name, muscle.color)
-            segmentation.GetSegment(segment_id).SetTag(
-                slicer.vtkSegment.GetTerminologyEntryTagName(), muscle.terminology
-            )
+    missing = [m for m in DEFAULT_MUSCLES if names.isdisjoint((m.name.casefold(), m.title.casefold()))]
+    if given and missing:
+        save_state()
+    for muscle in missing:
+        segment_id = segmentation.AddEmptySegment(muscle.name, muscle.name, muscle.color)
+        segmentation.GetSegment(segment_id).SetTag(slicer.vtkSegment.GetTerminologyEntryTagName(), muscle.terminology)
     return segmentation_node
 
 
@@ -165,12 +171,12 @@ def check_source_volume(volume_node: slicer.vtkMRMLScalarVolumeNode) -> None:
 
 
 def check_segmentation(segmentation_node: slicer.vtkMRMLSegmentationNode) -> None:
-    """InputError if what is written into the segmentation would be lost with the next item of a sequence."""
+    """InputError if the segmentation holds another drawing with every item of a sequence."""
     name, browser = name_of(segmentation_node), _browser_of(segmentation_node)
-    if browser is not None and not browser.GetSaveChanges(browser.GetSequenceNode(segmentation_node)):
+    if browser is not None:
         raise InputError(
-            f"'{name}' changes with the sequence browser '{name_of(browser)}', which does not keep what is drawn; in "
-            "the Data module, right-click it, choose Clone, and work on the copy"
+            f"'{name}' changes with the sequence browser '{name_of(browser)}'; in the Data module, right-click it, "
+            "choose Clone, and work on the copy"
         )
 
 

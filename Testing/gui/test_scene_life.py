@@ -350,3 +350,38 @@ def test_what_nobody_answers_any_more_can_be_cancelled(module, in_one_batch):
     assert button.text == "Cancel"
     button.click()
     assert button.text == "Propagate" and button.enabled
+
+
+@pytest.mark.parametrize("moment", ["running", "finished"])
+def test_result_is_not_written_into_another_drawing(module, drawn, moment):
+    """The segmentation becomes an item of a sequence, and the next item is shown in its node."""
+    import numpy as np
+    import slicer
+    from slicer_scene import paint
+
+    volume = drawn("slow" if moment == "running" else "calf")
+    panel = module.panel
+    node = panel.work.choices.segmentation
+    panel.work.propagate()
+    wait(module, lambda: panel.session.preview_node_id)
+    if moment == "finished":
+        wait(module, lambda: not panel.session.busy)
+    sequence = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceNode", "items")
+    sequence.SetDataNodeAtValue(node, "0")
+    other = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "other")
+    other.Copy(node)
+    paint(other, "GM", volume, {4: np.ones((40, 50), bool)})
+    sequence.SetDataNodeAtValue(other, "1")
+    slicer.mrmlScene.RemoveNode(other)
+    browser = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceBrowserNode", "sweep")
+    browser.AddSynchronizedSequenceNode(sequence)
+    browser.SetSaveChanges(sequence, True)
+    browser.AddProxyNode(node, sequence, False)
+    for item in (0, 1):
+        browser.SetSelectedItemNumber(item)
+        slicer.modules.sequences.logic().UpdateProxyNodesFromSequences(browser)
+    panel.work.refresh()
+    wait(module, lambda: panel.at_rest and not panel.session.busy)
+    assert "choose Clone" in panel.ui.problemLabel.text
+    assert panel.session.summary is None and not panel.ui.acceptButton.enabled
+    assert panel.session.preview_node_id is None

@@ -84,3 +84,46 @@ def test_names_that_are_not_utf8(drawn, tmp_path):
     drawn.click("measureButton")
     drawn.until(lambda: not drawn.panel.measure.busy, "the figures")
     assert "K\ufffdpfchen: " in drawn.ui.measureLabel.text
+
+
+def test_one_undo_takes_created_segments_back_and_no_stroke(drive):
+    from slicer_scene import add_segmentation, disc
+
+    driver = drive()
+    node = add_segmentation(driver.volume, ["Tibialis"])
+    driver.parameters.segmentation = node
+    driver.settle()
+    for index in (4, 9):
+        driver.editor().stroke("Tibialis", index, disc((60, 80), (20, 22), 8))
+        driver.settle()
+    driver.click("createSegmentsButton")
+    assert len(node.GetSegmentation().GetSegmentIDs()) == 4
+    driver.ui.segmentEditor.undo()
+    driver.settle()
+    assert node.GetSegmentation().GetSegmentIDs() == ("Tibialis",) and driver.drawn("Tibialis") == [4, 9]
+    driver.ui.segmentEditor.redo()
+    driver.settle()
+    driver.click("createSegmentsButton")
+    driver.ui.segmentEditor.undo()
+    driver.settle()
+    driver.settle()
+    assert node.GetSegmentation().GetSegmentIDs() == ("Tibialis",), "what made nothing was no step"
+
+
+def test_cropped_volume_is_refused_and_the_whole_keeps_its_marks(drawn):
+    import numpy as np
+    from driver import STRAIGHT
+    from slicer_scene import add_volume
+
+    drawn.ui.segmentEditor.setCurrentSegmentID(drawn.id_of("GM"))
+    drawn.work.go_to(18)
+    drawn.click("absentHereButton")
+    whole, shift = drawn.volume, np.eye(4)
+    shift[2, 3] = 3
+    drawn.ui.volumeSelector.setCurrentNode(add_volume((16, 60, 80), STRAIGHT @ shift, "calf cropped"))
+    drawn.settle()
+    assert "choose the volume that it was drawn on, 'calf'" in drawn.ui.problemLabel.text
+    assert not drawn.ui.propagateButton.enabled
+    drawn.ui.volumeSelector.setCurrentNode(whole)
+    drawn.settle()
+    assert sorted(drawn.work.tracker.states[drawn.id_of("GM")].absent) == [18] and drawn.drawn("GM") == [4, 15]

@@ -83,6 +83,25 @@ def test_stroke_faster_than_the_refresh_is_not_lost_by_undo(followed, volume, se
     assert followed.drawn() == [3, 4]
 
 
+def test_redo_after_strokes_faster_than_the_refresh(followed, volume, segmentation):
+    """The undo restores tags that lag behind; bringing these up to date is a change, after which nothing is redone."""
+    editor = Editor(segmentation, volume)
+    editor.stroke("GM", 3, disc())
+    followed.tracker.refresh()
+    editor.stroke("GM", 4, disc())
+    editor.stroke("GM", 5, disc())
+    followed.tracker.refresh()
+    editor.logic.Undo()
+    assert followed.drawn() == [3, 4]
+    assert editor.logic.CanRedo()
+    editor.logic.Redo()
+    assert followed.drawn() == [3, 4, 5] and '"drawn": [3, 4, 5]' in followed.tag()
+    editor.logic.Undo()
+    followed.tracker.refresh()
+    editor.stroke("GM", 9, disc())
+    assert followed.drawn() == [3, 4, 9] and '"drawn": [3, 4, 9]' in followed.tag()
+
+
 def test_import_counts_as_drawn(followed, volume, segmentation):
     paint(segmentation, "GM", volume, {2: disc(), 7: disc()})
     assert followed.events
@@ -363,3 +382,18 @@ def test_a_slice_is_drawn_unless_it_is_what_an_accept_wrote(actions):
     now = slicer.util.arrayFromSegmentBinaryLabelmap(segmentation, "GM", volume)
     expected = [t for t in range(6) if now[t].any() and (t, now[t].tobytes()) not in written]
     assert set(expected) <= set(followed.drawn()), "nothing of the expert's may be lost"
+
+
+def test_drawing_that_is_put_in_place_of_another_is_followed(followed, volume, segmentation):
+    """As sequences do with each item; the node stays, what it holds is another object."""
+    paint(segmentation, "GM", volume, {3: disc(), 9: disc()})
+    assert followed.drawn() == [3, 9]
+    other = add_segmentation(volume, ["GM"])
+    paint(other, "GM", volume, {5: disc()})
+    before = followed.events
+    segmentation.SetAndObserveSegmentation(other.GetSegmentation())
+    slicer.mrmlScene.RemoveNode(other)
+    assert followed.events > before and followed.drawn() == [5]
+    before = followed.events
+    Editor(segmentation, volume).stroke("GM", 7, disc())
+    assert followed.events > before and followed.drawn() == [5, 7]

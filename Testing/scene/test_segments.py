@@ -165,14 +165,14 @@ def test_volume_that_a_sequence_browser_changes_is_refused(scene, slices, advice
         check_source_volume(browser.GetProxyNode(sequence))
 
 
-def test_segmentation_that_a_sequence_browser_would_reset_is_refused(volume):
+def test_segmentation_that_a_sequence_browser_changes_is_refused(volume):
     recorded = add_segmentation(volume, ["GM"])
     check_segmentation(recorded)
     browser, sequence = browsed(recorded)
-    with pytest.raises(InputError, match="'sweep', which does not keep what is drawn"):
-        check_segmentation(browser.GetProxyNode(sequence))
-    browser.SetSaveChanges(sequence, True)
-    check_segmentation(browser.GetProxyNode(sequence))
+    for keeps_changes in (False, True):  # with the next item, the node holds another drawing in either case
+        browser.SetSaveChanges(sequence, keeps_changes)
+        with pytest.raises(InputError, match="'sweep'; in the Data module, right-click it, choose Clone"):
+            check_segmentation(browser.GetProxyNode(sequence))
 
 
 def test_visible_segments(volume):
