@@ -71,8 +71,10 @@ def create_default_segments(
     """Add those of GM, GL and SOL that are missing, on the volume's grid; makes the segmentation node if none is given.
 
     The segmentation stands under the volume's transform and beside it in the subject hierarchy. `save_state` is called
-    once before a given one gets a segment, so that one undo takes these back and no more.
+    once before a given one gets a segment, so that one undo takes these back and no more. InputError if the volume is
+    warped; then nothing is made.
     """
+    volume_geometry(volume_node)
     given = segmentation_node is not None
     if segmentation_node is None:
         segmentation_node = slicer.mrmlScene.AddNewNodeByClass(

@@ -127,3 +127,12 @@ def test_cropped_volume_is_refused_and_the_whole_keeps_its_marks(drawn):
     drawn.ui.volumeSelector.setCurrentNode(whole)
     drawn.settle()
     assert sorted(drawn.work.tracker.states[drawn.id_of("GM")].absent) == [18] and drawn.drawn("GM") == [4, 15]
+
+
+def test_nothing_is_created_on_a_warped_volume(drive, said):
+    driver = drive()
+    bend(driver.volume)
+    driver.settle()
+    driver.click("createSegmentsButton")
+    assert len(said) == 1 and "non-linear transform 'bend'" in said[0]
+    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 0
