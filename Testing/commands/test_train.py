@@ -69,8 +69,8 @@ def test_leg_3d_us_by_name(tmp_path):
         (["--seed", "-1"], "--seed -1"),
         (["--steps", "-5"], "must not be negative"),
         (["--validate-every", "-1"], "must not be negative"),
-        (["--learning-rate", "-1"], "learning rate must be above 0"),
-        (["--learning-rate", "nan"], "learning rate must be above 0"),
+        (["--learning-rate", "-1"], "the learning rate, and its share"),
+        (["--learning-rate", "nan"], "the learning rate, and its share"),
     ],
 )
 def test_bad_input_is_one_sentence(cohort, tmp_path, capsys, arguments, fault):

@@ -62,8 +62,8 @@ class FitSettings:
                 raise InputError(f"{name.replace('_', ' ')} must be at least 1, not {getattr(self, name)}")
         if min(self.steps, self.validate_every) < 0:
             raise InputError("steps, and steps from one validation to the next, must not be negative")
-        if not (0 < self.learning_rate < math.inf and 0 <= self.reconstruction < math.inf):
-            raise InputError("the learning rate must be above 0, and its share for the reconstruction not below")
+        if not (0 <= self.learning_rate < math.inf and 0 <= self.reconstruction < math.inf):
+            raise InputError("the learning rate, and its share for the reconstruction, must be numbers not below 0")
 
     def network(self, classes: int) -> NetworkConfig:
         """Configuration of the network for so many classes, background included."""
