@@ -100,6 +100,20 @@ def paint(segmentation, segment_id, volume, masks):
     slicer.util.updateSegmentBinaryLabelmapFromArray(array, segmentation, segment_id, volume)
 
 
+def bend(node, name="bend"):
+    """Put a node under a transform that is not linear."""
+    transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTransformNode", name)
+    spline, before, after = vtk.vtkThinPlateSplineTransform(), vtk.vtkPoints(), vtk.vtkPoints()
+    for x, y, z in ((0, 0, 0), (10, 0, 0), (0, 10, 0), (0, 0, 10), (10, 10, 10)):
+        before.InsertNextPoint(x, y, z)
+        after.InsertNextPoint(x + y * z / 10, y, z)
+    spline.SetSourceLandmarks(before)
+    spline.SetTargetLandmarks(after)
+    spline.SetBasisToR()
+    transform.SetAndObserveTransformToParent(spline)
+    node.SetAndObserveTransformNodeID(transform.GetID())
+
+
 def disc(shape=(30, 40), centre=(12, 18), radius=7):
     rows, columns = np.ogrid[: shape[0], : shape[1]]
     return (rows - centre[0]) ** 2 + (columns - centre[1]) ** 2 <= radius**2

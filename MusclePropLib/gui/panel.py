@@ -43,7 +43,7 @@ class Panel(VTKObservationMixin):
         self._gui_tag: int | None = None
         self._timers: list[qt.QTimer] = []
         self._waiting: Callable[[], None] | None = None
-        self._quiet = self._timer(QUIET_MS, self._run_waiting, once=True)
+        self._quiet = self._timer(QUIET_MS, guarded(self._run_waiting), once=True)
         self._poll = self._timer(POLL_MS, self._take_turns)
         self._looked = False
         self.session = Session(Runner(channel or QProcessChannel()))

@@ -265,33 +265,18 @@ def test_what_comes_with_the_event_that_made_one_give_up_is_not_shown(module, dr
     runner.cancel()
 
 
-def warp(volume):
-    import slicer
-    import vtk
-
-    warped = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTransformNode", "warp")
-    spline, before, after = vtk.vtkThinPlateSplineTransform(), vtk.vtkPoints(), vtk.vtkPoints()
-    for x, y, z in ((0, 0, 0), (10, 0, 0), (0, 10, 0), (0, 0, 10), (10, 10, 10)):
-        before.InsertNextPoint(x, y, z)
-        after.InsertNextPoint(x + y * z / 10, y, z)
-    spline.SetSourceLandmarks(before)
-    spline.SetTargetLandmarks(after)
-    spline.SetBasisToR()
-    warped.SetAndObserveTransformToParent(spline)
-    volume.SetAndObserveTransformNodeID(warped.GetID())
-
-
 @pytest.mark.parametrize("change", ["warped", "smaller"])
 def test_result_comes_though_the_volume_has_changed_and_previews_cannot_be_shown(module, drawn, change):
     import numpy as np
     import slicer
+    from slicer_scene import bend
 
     volume = drawn("slow")
     panel = module.panel
     panel.work.propagate()
     wait(module, lambda: panel.session.preview_node_id)
     if change == "warped":
-        warp(volume)
+        bend(volume)
     else:
         slicer.util.updateVolumeFromArray(volume, np.zeros((5, 40, 50), np.int16))
     wait(module, lambda: panel.at_rest)

@@ -6,24 +6,9 @@ slicer = pytest.importorskip("slicer", reason="the slicer-core wheel is not inst
 pytest.importorskip("PySide6.QtWidgets", reason="PySide6 is not installed")
 
 
-def bend(node):
-    import vtk
-
-    transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTransformNode", "bend")
-    spline, before, after = vtk.vtkThinPlateSplineTransform(), vtk.vtkPoints(), vtk.vtkPoints()
-    for x, y, z in ((0, 0, 0), (10, 0, 0), (0, 10, 0), (0, 0, 10), (10, 10, 10)):
-        before.InsertNextPoint(x, y, z)
-        after.InsertNextPoint(x + y * z / 10, y, z)
-    spline.SetSourceLandmarks(before)
-    spline.SetTargetLandmarks(after)
-    spline.SetBasisToR()
-    transform.SetAndObserveTransformToParent(spline)
-    node.SetAndObserveTransformNodeID(transform.GetID())
-
-
 @pytest.mark.parametrize("axis", ["AUTOMATIC", "K"])
 def test_bent_segmentation_that_names_no_volume_is_the_one_that_is_refused(drawn, axis):
-    from slicer_scene import add_segmentation, disc, paint
+    from slicer_scene import add_segmentation, bend, disc, paint
 
     from MusclePropLib.gui.parameters import Axis
 
@@ -130,6 +115,8 @@ def test_cropped_volume_is_refused_and_the_whole_keeps_its_marks(drawn):
 
 
 def test_nothing_is_created_on_a_warped_volume(drive, said):
+    from slicer_scene import bend
+
     driver = drive()
     bend(driver.volume)
     driver.settle()
