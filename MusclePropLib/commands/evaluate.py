@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     """Match the segments by name or label value, score them, print. The records beside results name their segments."""
     from MusclePropLib.core.comparison import compare
     from MusclePropLib.core.measurements.files import read_result
-    from MusclePropLib.core.measurements.placed import recalibrated
+    from MusclePropLib.core.recalibration import recalibrated
     from MusclePropLib.core.segmentation import read_segmentation
     from MusclePropLib.core.volumes import read_volume
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from MusclePropLib.core.cohort.cases import Case
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.geometry import Geometry
-from MusclePropLib.core.measurements.placed import recalibrated
+from MusclePropLib.core.recalibration import recalibrated
 from MusclePropLib.core.segmentation import SEG_NRRD, read_segmentation
 from MusclePropLib.core.segments import Segmentation
 from MusclePropLib.core.volumes import Volume, read_volume

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from MusclePropLib.core.annotations import Annotations, axis_of_gaps, extents
 from MusclePropLib.core.errors import InputError
-from MusclePropLib.core.geometry import Geometry
 from MusclePropLib.core.measurements.records import Places, recorded_positions, tagged_slices
 from MusclePropLib.core.measurements.stack import Stack
-from MusclePropLib.core.regrid import grid_shift
+from MusclePropLib.core.recalibration import recalibrated
 from MusclePropLib.core.segments import Segment, Segmentation
 from MusclePropLib.core.volumes import Volume
 
@@ -72,15 +71,6 @@ def on_grid(segmentation: Segmentation, volume: Volume) -> Segmentation:
             source = segmentation.source or "the segmentation"
             raise InputError(f"{source}: segment '{segment.name}' {part} the image {volume.source}".rstrip())
     return moved
-
-
-def recalibrated(segmentation: Segmentation, volume: Volume) -> Segmentation:
-    """As it is; or, drawn on the grid of a tracked sweep's header, on the same voxels as large as the poses say."""
-    grid, drawn = volume.along(0).geometry, segmentation.geometry
-    if volume.header is None or grid_shift(drawn, grid) is not None or grid_shift(drawn, volume.header) is None:
-        return segmentation
-    affine = grid.affine @ np.linalg.solve(volume.header.affine, drawn.affine)
-    return replace(segmentation, geometry=Geometry(drawn.shape, affine))
 
 
 def _slice_axis(segmentation: Segmentation, drawn: Annotations | None, axis: str | int) -> int:
