@@ -6,13 +6,15 @@ import copy
 import hashlib
 import mmap
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import count
 
 import numpy as np
 
 from MusclePropLib.core.annotations import Annotations, MuscleAnnotation
-from MusclePropLib.core.assemble import assemble
+from MusclePropLib.core.assemble import Placed, assemble
 from MusclePropLib.core.device import Plan, choose_device, with_memory_fallback
 from MusclePropLib.core.guided import bundled
 from MusclePropLib.core.guided.balance import contested
@@ -75,15 +77,14 @@ class Run:
         self._fingerprint = _fingerprint(volume.array)
 
     def draft(self) -> None:
-        """Every muscle's priors, and the first preview from them."""
+        """Every muscle's priors, and at once the first preview from them: neighbours do not share their room yet."""
         with self.progress.stage("draft", "Following the muscles from slice to slice"):
             crops = [self._crops(muscle) for muscle in self.annotations.muscles]
             finest = suited_scale(crops)
-            for index, (muscle, own) in enumerate(zip(self.annotations.muscles, crops, strict=True)):
-                stack = stack_of(own, *self._grid()[1:], muscle.drawn, muscle.absent, finest)
-                self.works.append(MuscleWork(index, muscle, stack, self.positions))
-                self.progress.check()
-            self._preview()
+            with ThreadPoolExecutor() as pool:
+                self.works = list(pool.map(partial(self._work, finest), count(), self.annotations.muscles, crops))
+            self.progress.check()
+            self._preview(partial(assemble, self._placed(), self.annotations, self.positions))
 
     def judge(self) -> None:
         """Hide each drawn slice in turn to learn which draft to trust."""
@@ -135,7 +136,7 @@ class Run:
     def labels(self, step: int = 1) -> np.ndarray:
         """The label map of the present choices, of every `step`-th row and column."""
         areas, reaches = [work.expected_areas for work in self.works], [work.reach for work in self.works]
-        placed = contested([work.placed() for work in self.works], areas, reaches, self.annotations)
+        placed = contested(self._placed(), areas, reaches, self.annotations)
         placed = [
             replace(part, logits=without_flaws(part.logits, work.stack.known.values()))
             for part, work in zip(placed, self.works, strict=True)
@@ -145,6 +146,13 @@ class Run:
     def _crops(self, muscle: MuscleAnnotation) -> MuscleCrops:
         self.progress.check()
         return muscle_crops(*self._grid(), muscle.drawn, self.slices)
+
+    def _work(self, finest: int, index: int, muscle: MuscleAnnotation, crops: MuscleCrops) -> MuscleWork:
+        stack = stack_of(crops, *self._grid()[1:], muscle.drawn, muscle.absent, finest)
+        return MuscleWork(index, muscle, stack, self.positions)
+
+    def _placed(self) -> list[Placed]:
+        return [work.placed() for work in self.works]
 
     def _grid(self) -> tuple[np.ndarray, np.ndarray, tuple[float, float]]:
         return self.volume.array, self.positions, self.volume.geometry.spacing[1:]
@@ -202,14 +210,14 @@ class Run:
     def _estimates(self) -> dict[str, float]:
         return {w.annotation.name: w.estimate(w.chosen) for w in self.works}
 
-    def _preview(self) -> None:
-        """Show the present choice, unless what was shown before promised more."""
+    def _preview(self, labels_of: Callable[[int], np.ndarray] | None = None) -> None:
+        """Show the present choice, unless what was shown before promised more; by default as `labels` has it."""
         promise = float(np.nan_to_num(np.mean(list(self._estimates().values()))))
         if promise < self._shown:
             return
         self._shown = promise
         step = max(1, int(np.ceil(np.sqrt(np.prod(self.annotations.shape, dtype=float) / PREVIEW_VOXELS))))
-        labels = self.labels(step)
+        labels = (labels_of or self.labels)(step)
         method = {w.annotation.name: w.chosen for w in self.works}
         self.progress.send("preview", labels=labels, strides=[1, step, step], estimate=self._estimates(), method=method)
 
