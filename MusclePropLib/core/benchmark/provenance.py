@@ -24,6 +24,10 @@ METHOD = (
 """Git paths of what MuscleProp's own figures depend on; what the weights were made with is in the weights."""
 
 
+ALIKE: tuple[str, ...] = ()
+"""Commits, oldest first, that changed files of METHOD but no figure; each says how that was seen."""
+
+
 @cache
 def commit() -> str:
     """Short hash of the commit that is checked out, empty outside a git repository."""
@@ -33,7 +37,11 @@ def commit() -> str:
 @cache
 def is_stale(measured_at: str) -> bool:
     """Whether MuscleProp's method has changed since that commit; true of a commit that is not known, too."""
-    return not measured_at or bool(_git("diff", "--name-only", measured_at, "HEAD", "--", *METHOD, failed="unknown"))
+    if not measured_at:
+        return True
+    later = [alike for alike in ALIKE if _git("rev-list", "-1", f"{measured_at}..{alike}")]
+    states = [measured_at, *(state for alike in later for state in (f"{alike}^", alike)), "HEAD"]
+    return any(_differ(*states[at : at + 2]) for at in range(0, len(states), 2))
 
 
 def is_outdated(row: Row) -> bool:
@@ -48,6 +56,10 @@ def measured_at(rows: Iterable[Row]) -> str:
     outdated = sum(map(is_outdated, own))
     return f"""MuscleProp's figures: commit {commits or "none"}; the page: commit {commit() or "unknown"}.
 Of {len(own)} figures of MuscleProp, {outdated} were measured before the method last changed."""
+
+
+def _differ(before: str, after: str) -> bool:
+    return bool(_git("diff", "--name-only", before, after, "--", *METHOD, failed="unknown"))
 
 
 def _git(*arguments: str, failed: str = "") -> str:
