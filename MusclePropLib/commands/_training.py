@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -54,8 +55,8 @@ def settings_of(args: argparse.Namespace, **own: object) -> FitSettings:
     from MusclePropLib.core.cohort.settings import FitSettings
 
     rows, columns = _size(args.size)
-    if not args.spacing > 0 or not args.slice_spacing > 0:
-        raise InputError("--spacing and --slice-spacing must be above 0 mm")
+    if not (0 < args.spacing < math.inf and 0 < args.slice_spacing < math.inf):
+        raise InputError("--spacing and --slice-spacing must be numbers above 0 mm")
     names = own.pop("names", ())
     axis = None if args.axis == "auto" else int(args.axis)
     same = ("base_maps", "levels", "slices", "clips", "epochs", "steps", "validate_every", "patience")

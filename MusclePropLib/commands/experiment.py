@@ -44,18 +44,17 @@ def run(args: argparse.Namespace) -> int:
     from MusclePropLib.core.cohort.experiments import experiment, run_experiment
     from MusclePropLib.core.cohort.report import write_report
 
-    if args.seeds < 1:
-        raise InputError("--seeds must be at least 1")
-    settings = settings_of(args)
+    for name in ("seeds", "simulate"):
+        if getattr(args, name) is not None and getattr(args, name) < 1:
+            raise InputError(f"--{name} must be at least 1")
+    settings, plan = settings_of(args), experiment(args.name, args.label)
     check_folder(args.output)
     with Progress() as progress:
         show = shown_by(progress)
-        if args.simulate:
-            _simulate(args, show)
+        simulated = _simulate(args, show) if args.simulate else []
         cases = find_cases(args.cases, args.subject)
-        plan = experiment(args.name, args.label)
         results = run_experiment(plan, cases, args.output, settings, range(args.seeds), show)
-    kind = "simulated" if args.simulate else args.cases.name
+    kind = "simulated" if {case.name for case in cases} <= set(simulated) else args.cases.name
     about = {
         "cohort": f"{kind}, {len(cases)} volumes of {len({case.subject for case in cases})} subjects",
         "frames": f"{args.size} pixels of {args.spacing} mm",
@@ -68,11 +67,12 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _simulate(args: argparse.Namespace, show: Callable[[dict], None]) -> None:
+def _simulate(args: argparse.Namespace, show: Callable[[dict], None]) -> list[str]:
+    """Names of the simulated cases."""
     from MusclePropLib.core.cohort.simulated import simulate_cohort
 
     parts = args.simulated_shape.split("x")
     if len(parts) != 3 or not all(part.isdigit() and int(part) >= 8 for part in parts):
-        raise InputError(f"--simulated-shape {args.simulated_shape}: slices x rows x columns are needed")
+        raise InputError(f"--simulated-shape {args.simulated_shape}: SxRxC such as 60x80x112 is needed, none below 8")
     show({"event": "stage", "name": "simulate", "text": f"simulating {args.simulate} calves"})
-    simulate_cohort(args.cases, args.simulate, tuple(int(part) for part in parts), on_event=show)
+    return simulate_cohort(args.cases, args.simulate, tuple(int(part) for part in parts), on_event=show)

@@ -8,7 +8,7 @@ their normalised correlation is taken in patches, each allowed to move a little 
 
 A patch that seeks its best match correlates by chance; slices very far apart show how much (last column).
 
-    python Testing/benchmarks/speckle_correlation.py --real ../shared/real --seeds 0 1 2 3
+    python Testing/benchmarks/speckle_correlation.py --real ../shared/real
 """
 
 import argparse
@@ -18,6 +18,7 @@ import numpy as np
 from scipy import ndimage
 from skimage.registration import phase_cross_correlation
 
+from MusclePropLib.core.benchmark.provenance import commit
 from MusclePropLib.core.phantom import simulate_calf
 from MusclePropLib.core.volumes import read_volume
 
@@ -97,7 +98,8 @@ def main():
     found = {name: curves(read_volume(args.real / name / "image.nrrd")) for name in REAL}
     found |= {f"simulated {seed}": curves(simulate_calf(seed).volume) for seed in args.seeds}
     about = __doc__.split("\n\n    python")[0].split("\n\n", 1)[1]
-    parts = ["# Correlation between slices, real and simulated", about]
+    written = f"Written by `python Testing/benchmarks/speckle_correlation.py --real FOLDER` at commit {commit()}."
+    parts = ["# Correlation between slices, real and simulated", written, about]
     for band in ("speckle", "structure"):
         parts += [f"## {band.capitalize()}", table(found, band)]
     text = "\n\n".join(parts) + "\n"

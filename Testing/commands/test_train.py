@@ -1,6 +1,7 @@
 """`muscleprop train` and `experiment` from the command line."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -8,8 +9,10 @@ import SimpleITK as sitk
 from small_files import write_case
 
 from MusclePropLib import cli
+from MusclePropLib.core.cohort.simulated import simulate_cohort
 from MusclePropLib.core.weights import load_weights
 
+SMALL = ["--simulated-shape", "8x32x40"]
 QUICK = ["--size", "16x16", "--spacing", "0.4", "--slices", "3", "--base-maps", "4", "--levels", "2", "--device", "cpu"]
 QUICK += ["--steps", "2", "--validate-every", "1"]
 
@@ -26,6 +29,14 @@ def cohort(tmp_path):
     folder.mkdir()
     for number in range(3):
         write_case(folder, f"leg{number}")
+    return folder
+
+
+@pytest.fixture
+def simulated(tmp_path):
+    """A folder with one simulated calf."""
+    folder = tmp_path / "calves"
+    simulate_cohort(folder, 1, (8, 32, 40))
     return folder
 
 
@@ -71,6 +82,8 @@ def test_leg_3d_us_by_name(tmp_path):
         (["--validate-every", "-1"], "must not be negative"),
         (["--learning-rate", "-1"], "the learning rate, and its share"),
         (["--learning-rate", "nan"], "the learning rate, and its share"),
+        (["--spacing", "inf"], "numbers above 0 mm"),
+        (["--slice-spacing", "inf"], "numbers above 0 mm"),
     ],
 )
 def test_bad_input_is_one_sentence(cohort, tmp_path, capsys, arguments, fault):
@@ -78,6 +91,12 @@ def test_bad_input_is_one_sentence(cohort, tmp_path, capsys, arguments, fault):
     assert cli.main(["train", str(cohort), "-o", str(weights), *QUICK, *arguments]) == 2
     error = capsys.readouterr().err
     assert fault in error and "Traceback" not in error and not weights.exists()
+
+
+@pytest.mark.parametrize("arguments", [["--init", "gone.safetensors"], ["--device", "abacus"]])
+def test_what_cannot_be_begun_leaves_nothing_behind(cohort, tmp_path, arguments):
+    assert cli.main(["train", str(cohort), "-o", str(tmp_path / "calf.safetensors"), *QUICK, *arguments]) == 2
+    assert not list(tmp_path.glob("calf*"))
 
 
 def test_every_experiment_can_be_named():
@@ -93,10 +112,33 @@ def test_weights_need_their_ending(cohort, tmp_path, capsys):
 
 
 def test_an_experiment_on_simulated_calves(tmp_path, capsys):
-    options = ["--simulate", "3", "--simulated-shape", "8x32x40", "--seeds", "1", *QUICK, "--spacing", "9"]
+    options = ["--simulate", "3", *SMALL, "--seeds", "1", *QUICK, "--spacing", "9"]
     assert cli.main(["experiment", "transfer", str(tmp_path / "calves"), "-o", str(tmp_path / "out"), *options]) == 0
     assert "GM, 50%, from GL" in capsys.readouterr().out
     assert {"transfer.md", "transfer.json", "transfer.png"} <= {path.name for path in (tmp_path / "out").iterdir()}
+
+
+def test_a_cohort_is_called_simulated_only_if_all_of_it_is(cohort, tmp_path, capsys):
+    folder = tmp_path / "mixed"
+    shutil.copytree(cohort, folder)
+    options = ["--simulate", "1", *SMALL, "--seeds", "1", *QUICK, "--label", "GM"]
+    assert cli.main(["experiment", "table1", str(folder), "-o", str(tmp_path / "out"), *options]) == 0
+    assert "cohort: mixed, 4 volumes" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fault"),
+    [
+        (["--simulate", "-3"], "--simulate must be at least 1"),
+        (["--simulate", "1", "--simulated-shape", "2x3x4"], "none below 8"),
+        (["--simulate", "1", "--simulated-shape", "8x32x48"], "calf000.nrrd is a simulated calf of 8x32x40"),
+        (["--label", "GL"], "from GL to another muscle"),
+    ],
+)
+def test_a_bad_experiment_is_one_sentence(simulated, tmp_path, capsys, arguments, fault):
+    assert cli.main(["experiment", "transfer", str(simulated), "-o", str(tmp_path), *QUICK, *arguments]) == 2
+    error = capsys.readouterr().err
+    assert fault in error and "Traceback" not in error and error.count("muscleprop: ") == 1
 
 
 def test_a_pretraining_that_was_broken_off_is_not_gone_on_with_otherwise(tmp_path, capsys):

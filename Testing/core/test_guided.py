@@ -12,6 +12,7 @@ from MusclePropLib.core.annotations import Annotations, MuscleAnnotation
 from MusclePropLib.core.assemble import Placed, assemble
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.guided import bundled, tuning
+from MusclePropLib.core.guided import pretrain as pretraining
 from MusclePropLib.core.guided.augment import augmented, read_backwards
 from MusclePropLib.core.guided.balance import LARGEST_ROOM, LARGEST_SHIFT, _Room, contested, level_of
 from MusclePropLib.core.guided.copies import lesson_from_copies
@@ -203,11 +204,25 @@ def test_a_structure_gives_lessons_on_different_gaps():
         assert len({clip.target.tobytes() for clip in clips}) == len(clips)
 
 
-def test_pretraining_resumes_where_it_was_broken_off(tmp_path):
-    recipe = Recipe(steps=2, batch=1)
-    network_ = pretrain(recipe, tmp_path / "run.ckpt", workers=0)
+def test_pretraining_goes_on_where_it_was_broken_off(tmp_path, monkeypatch):
+    recipe, steps = Recipe(steps=3, batch=1), []
+    rate = pretraining._rate
+
+    def broken_off_at_the_third(recipe, step):
+        steps.append(step)
+        if steps == [0, 1, 2]:
+            raise KeyboardInterrupt
+        return rate(recipe, step)
+
+    monkeypatch.setattr(pretraining, "SAVED_EVERY", 2)
+    monkeypatch.setattr(pretraining, "_rate", broken_off_at_the_third)
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(recipe, tmp_path / "run.ckpt", workers=0)
+    whole = pretrain(recipe, tmp_path / "run.ckpt", workers=0)
+    assert steps == [0, 1, 2, 2]
     again = pretrain(recipe, tmp_path / "run.ckpt", workers=0)
-    assert all(torch.equal(a, b) for a, b in zip(network_.parameters(), again.parameters(), strict=True))
+    assert steps == [0, 1, 2, 2]
+    assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), again.parameters(), strict=True))
 
 
 @pytest.mark.parametrize("other", [Recipe(steps=2, batch=1, seed=1), Recipe(steps=3, batch=1)])

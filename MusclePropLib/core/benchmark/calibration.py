@@ -44,8 +44,8 @@ def calibration(rows: Sequence[Row], picture: str | None = None) -> str:
     points = points_of(rows)
     text = """## The self-estimate
 
-Dice that MuscleProp expects of a muscle, without any truth, against the true one: all its runs, a point for each
-muscle. The bias is expected minus true."""
+Dice that MuscleProp expects of a muscle, without any truth, against the true one: of all its runs, a point for each
+muscle that it has an estimate of; of one drawn on a single slice it has none. The bias is expected minus true."""
     if not points:
         return f"{text}\n\nNot measured yet."
     groups = {"all": points}

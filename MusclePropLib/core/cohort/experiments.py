@@ -79,6 +79,8 @@ def _table2b(label: str) -> Experiment:
 
 
 def _transfer(label: str, source: str = "GL") -> Experiment:
+    if label == source:
+        raise InputError(f"the transfer is from {source} to another muscle, which --label names")
     begun = Row(f"{source}, 100%", source)
     rows = (
         Row(f"{label}, 50%, from scratch", label, share=0.5, paper=70.8),
@@ -97,7 +99,7 @@ EXPERIMENTS: dict[str, tuple[Callable[[str], Experiment], str]] = {
 
 
 def experiment(name: str, label: str | None = None) -> Experiment:
-    """The experiment of that name, on its own muscle or on `label`."""
+    """The experiment of that name, on its own muscle or on `label`; InputError if it cannot be done on that one."""
     build, usual = EXPERIMENTS[name]
     return build(usual_name(label or usual))
 

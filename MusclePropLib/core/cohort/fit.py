@@ -13,7 +13,7 @@ from MusclePropLib.core.cohort.prepared import PreparedCase, prepare, usual_name
 from MusclePropLib.core.cohort.processes import Processes, device_of, joined
 from MusclePropLib.core.cohort.run import Material, OnEvent, Run, best_row
 from MusclePropLib.core.cohort.settings import FitResult, FitSettings
-from MusclePropLib.core.device import Plan, choose_device, with_memory_fallback
+from MusclePropLib.core.device import Plan, check_device, choose_device, with_memory_fallback
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.metrics import Scores
 from MusclePropLib.core.segments import NAMELESS
@@ -33,9 +33,12 @@ def fit(
 
     `init` are weights to begin from. With `resume`, a training that was broken off goes on from its last checkpoint, to
     the numbers that it would have reached. `cache` holds the prepared cases (default: in the run's folder). Events are
-    `log` and `progress`, as in a propagation. Raises InputError for unusable cases, labels that no case shows, or a
-    checkpoint of another training or of a longer one.
+    `log` and `progress`, as in a propagation. Raises InputError for unusable cases or weights, a device that is not
+    there, labels that no case shows, or a checkpoint of another training or of a longer one.
     """
+    check_device(settings.device)
+    if init is not None:
+        load_weights(init)  # before the cohort is converted, which takes long
     folder = run_folder(weights)
     folder.mkdir(parents=True, exist_ok=True)
     with joined() as processes:

@@ -10,9 +10,10 @@ import numpy as np
 
 from MusclePropLib.core.annotations import Annotations, MuscleAnnotation
 from MusclePropLib.core.defaults import default_for_name
+from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.phantom import simulate_calf
 from MusclePropLib.core.segmentation import segmentation_from_annotations, write_segmentation
-from MusclePropLib.core.volumes import write_volume
+from MusclePropLib.core.volumes import read_volume, write_volume
 
 
 def simulate_cohort(
@@ -21,16 +22,20 @@ def simulate_cohort(
     shape: tuple[int, int, int],
     first_seed: int = 0,
     on_event: Callable[[dict], None] = lambda event: None,
-) -> None:
+) -> list[str]:
     """Write `count` calves as `calfNNN.nrrd` and `calfNNN.seg.nrrd`, every slice drawn or declared absent.
 
     All are left legs, right ones mirrored: which side was scanned is always known, and without it medial and lateral
-    cannot be told apart. Those that are there already stay as they are.
+    cannot be told apart. Those that are there already stay as they are; InputError if they are of another shape.
+    Returns the names of all of them.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for seed in range(first_seed, first_seed + count):
-        image, labels = (folder / f"calf{seed:03d}{ending}" for ending in (".nrrd", ".seg.nrrd"))
-        if not (image.is_file() and labels.is_file()):
+    names = [f"calf{seed:03d}" for seed in range(first_seed, first_seed + count)]
+    for seed, name in enumerate(names, first_seed):
+        image, labels = (folder / f"{name}{ending}" for ending in (".nrrd", ".seg.nrrd"))
+        if image.is_file() and labels.is_file():
+            _check_shape(image, shape)
+        else:
             calf = simulate_calf(seed, shape)
             across = -1 if calf.subject.side == "right" else 1
             write_volume(image, replace(calf.volume, array=calf.volume.array[:, :, ::across]))
@@ -38,6 +43,14 @@ def simulate_cohort(
             write_segmentation(labels, segmentation_from_annotations(annotations, calf.volume.geometry))
         done = seed + 1 - first_seed
         on_event({"event": "progress", "fraction": done / count, "seconds_left": None, "loss": None})
+    return names
+
+
+def _check_shape(path: Path, shape: tuple[int, int, int]) -> None:
+    there = read_volume(path).array.shape
+    if there != shape:
+        found, wanted = ("x".join(map(str, each)) for each in (there, shape))
+        raise InputError(f"{path} is a simulated calf of {found}, not {wanted}; give another folder or remove it")
 
 
 def _annotations(labels: np.ndarray, names: Sequence[str]) -> Annotations:

@@ -25,6 +25,9 @@ from MusclePropLib.core.guided.lessons import Lessons
 from MusclePropLib.core.network import Network
 from MusclePropLib.core.training import build_network
 
+SAVED_EVERY = 200
+"""Steps from one checkpoint to the next."""
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -106,7 +109,7 @@ def pretrain(
             _log(checkpoint.with_suffix(".csv"), {"step": step + 1, "seconds": time.monotonic() - began, **means})
             if report:
                 report(step + 1, means)
-        if (step + 1) % 200 == 0 or step + 1 == recipe.steps:
+        if (step + 1) % SAVED_EVERY == 0 or step + 1 == recipe.steps:
             _save(checkpoint, state, step + 1, identity)
     go_back(average.module, beginning, recipe.kept)
     return average.module
