@@ -1,6 +1,6 @@
 """Where the errors of a propagation lie: at borders that muscles share, or elsewhere.
 
-    python Testing/benchmarks/shared_borders.py [--calves 4]
+    python Testing/benchmarks/shared_borders.py [--calves 10]
 
 What is drawn of other muscles can tell where a muscle is not, so at most it can take away the errors beside them.
 Simulated calves as in accuracy.md; the page is written beside this script.
@@ -27,7 +27,7 @@ HEADER = ["layout", "slices", "muscle", "error (1 - Dice)", "beside other muscle
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--calves", type=int, default=4)
+    parser.add_argument("--calves", type=int, default=10)
     args = parser.parse_args()
     problems = [load_problem(SimulatedCase(FIRST_CALF + i, CALF_SHAPE)) for i in range(args.calves)]
     lines = [line for layout, count in LAYOUTS for line in lines_of(layout, count, problems)]
