@@ -11,6 +11,7 @@ import argparse
 import os
 import sys
 from functools import lru_cache
+from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -229,23 +230,21 @@ Layouts:
 
 def unmeasured(rows):
     """What the plan has and the page has not: a mean over fewer cases must not pass for one over all."""
+    measured = {(row["kind"], row["method"], row["layout"], row["slices"], row["case"]) for row in rows}
+    cases = {kind: {row["case"] for row in rows if row["kind"] == kind} for kind in KINDS}
     lacking = []
     for method, portion in METHODS.items():
-        planned = {(layout, n) for layout in portion.layouts for n in portion.slices_of(layout)}
-        for kind in portion.kinds:
-            seen = {(row["layout"], row["slices"]) for row in rows if (row["kind"], row["method"]) == (kind, method)}
-            missing = {layout for layout, n in planned - seen if kind == "calves" or layout not in OF_SEVERAL}
+        for kind, layout in product(portion.kinds, portion.layouts):
+            planned = [n for n in portion.slices_of(layout) if kind == "calves" or layout not in OF_SEVERAL]
+            missing = [n for n in planned if any((kind, method, layout, n, c) not in measured for c in cases[kind])]
             if missing:
-                where = (
-                    "nowhere"
-                    if not seen
-                    else "not all of " + ", ".join(shown(name) for name in LAYOUTS if name in missing)
-                )
-                lacking.append(f"- {RIVALS[method].title}, {kind}: {where}")
+                numbers = ", ".join(map(str, missing))
+                lacking.append(f"- {RIVALS[method].title}: {kind}, {shown(layout)}, n = {numbers}")
     if not lacking:
         return "Every method was measured wherever the plan in `accuracy.py` has it."
-    return "Of the plan in `accuracy.py` these were not measured, and compete only where they were:\n\n" + "\n".join(
-        lacking
+    listed = "\n".join(lacking)
+    return (
+        f"Of the plan in `accuracy.py` these were not measured on every case, and compete where they were:\n\n{listed}"
     )
 
 

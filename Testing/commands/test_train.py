@@ -10,6 +10,7 @@ from small_files import write_case
 
 from MusclePropLib import cli
 from MusclePropLib.core.cohort.simulated import simulate_cohort
+from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.weights import load_weights
 
 SMALL = ["--simulated-shape", "8x32x40"]
@@ -139,6 +140,14 @@ def test_a_bad_experiment_is_one_sentence(simulated, tmp_path, capsys, arguments
     assert cli.main(["experiment", "transfer", str(simulated), "-o", str(tmp_path), *QUICK, *arguments]) == 2
     error = capsys.readouterr().err
     assert fault in error and "Traceback" not in error and error.count("muscleprop: ") == 1
+
+
+def test_calves_of_another_size_are_refused_before_any_is_written(tmp_path):
+    simulate_cohort(tmp_path, 1, (8, 32, 40), first_seed=1)
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(InputError, match=r"calf001\.nrrd is a simulated calf of 8x32x40, not 8x32x48"):
+        simulate_cohort(tmp_path, 2, (8, 32, 48))
+    assert sorted(tmp_path.iterdir()) == before
 
 
 def test_a_pretraining_that_was_broken_off_is_not_gone_on_with_otherwise(tmp_path, capsys):

@@ -23,11 +23,10 @@ METHOD = (
 )
 """Git paths of what MuscleProp's own figures depend on; what the weights were made with is in the weights."""
 
-
 ALIKE = ("1113d3c",)
 """Commits, oldest first, that changed files of METHOD but no figure.
 
-1113d3c made the first preview quicker: those of the shape priors were measured before and after it, and are equal.
+1113d3c made the first preview quicker: figures of the shape priors, measured before and after it, are equal.
 """
 
 

@@ -31,11 +31,11 @@ def simulate_cohort(
     """
     folder.mkdir(parents=True, exist_ok=True)
     names = [f"calf{seed:03d}" for seed in range(first_seed, first_seed + count)]
+    for name in names:
+        _check_shape(folder / f"{name}.nrrd", shape)
     for seed, name in enumerate(names, first_seed):
         image, labels = (folder / f"{name}{ending}" for ending in (".nrrd", ".seg.nrrd"))
-        if image.is_file() and labels.is_file():
-            _check_shape(image, shape)
-        else:
+        if not (image.is_file() and labels.is_file()):
             calf = simulate_calf(seed, shape)
             across = -1 if calf.subject.side == "right" else 1
             write_volume(image, replace(calf.volume, array=calf.volume.array[:, :, ::across]))
@@ -47,7 +47,8 @@ def simulate_cohort(
 
 
 def _check_shape(path: Path, shape: tuple[int, int, int]) -> None:
-    there = read_volume(path).array.shape
+    """InputError if there is such a file, of another shape."""
+    there = read_volume(path).array.shape if path.is_file() else shape
     if there != shape:
         found, wanted = ("x".join(map(str, each)) for each in (there, shape))
         raise InputError(f"{path} is a simulated calf of {found}, not {wanted}; give another folder or remove it")
