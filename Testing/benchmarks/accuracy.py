@@ -76,7 +76,7 @@ METHODS = {
     "muscleprop-scratch": Portion(FEW, options=PATIENT),
     "grow": Portion(FEW, ("equal", "partial")),
     "labelprop": Portion((3, 5), options=(("epochs", 15), ("size", 128))),
-    "paper-scratch": Portion((3, 5), options=(("steps", 150),)),
+    "paper-scratch": Portion((3, 5), options=(("steps", 600), ("base_maps", 8))),
 }
 
 

@@ -120,7 +120,7 @@ def two_halves():
 
 def test_the_papers_network_learns_from_the_drawn_slices():
     volume, truth = cone()
-    quick = {"base_maps": 8, "levels": 3, "slices": 8, "variant": "unet-s", "learning_rate": 5e-3}
+    quick = {"levels": 3, "slices": 8, "variant": "unet-s", "learning_rate": 5e-3, "averaging": 0.9}
     found = masks_of(RIVALS["paper-scratch"], volume, drawn_on(truth, DRAWN), steps=60, **quick)[0]
     assert score(found, truth, volume.geometry, DRAWN).dice > 0.8
 
