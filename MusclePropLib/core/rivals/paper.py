@@ -3,9 +3,8 @@
 Gonzalez Duque et al. 2020 train it on a cohort; this is what it is worth to somebody who has a single recording. All
 of it is the cohort training's: network, clips, augmentation, partial-label likelihood, alternate steps and the running
 mean of the weights, for a bounded number of steps instead of until a validation set says stop, since one volume leaves
-none. Two things differ, both in its favour on one volume. Clips lie around drawn slices: of clips around the many where
-a muscle is absent it learns to find nothing. And the first level has eight maps instead of sixteen: in the same
-time it learns more.
+none. One thing differs, in its favour on one volume: clips lie around drawn slices, for of clips around the many where a
+muscle is absent it learns to find nothing.
 """
 
 from __future__ import annotations
