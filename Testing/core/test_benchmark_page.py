@@ -59,6 +59,12 @@ def test_the_last_measurement_counts_whatever_its_options():
     assert len(results.rows) == 1 and "epochs 15" in costs(results)
 
 
+def test_options_that_differ_between_kinds_say_where_they_were_given():
+    rows = [row("labelprop", 0.1) | {"options": {"epochs": 5}}, row("labelprop", 0.7, kind="real")]
+    assert cells(costs(Results(rows)), "labelprop")[2] == "calves: epochs 5; real: none"
+    assert cells(costs(Results(rows[1:])), "labelprop")[2] == ""
+
+
 def test_twice_as_many_slices_are_compared():
     rows = [row(OURS, 0.85), row("flow", 0.80), row("flow", 0.87, slices=6), row("copy", 0.9, slices=5)]
     assert cells(twice_as_many(Results(rows)), "calves", "3")[2:] == ["0.850", "0.870 flow", "-0.020"]

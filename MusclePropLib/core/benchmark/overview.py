@@ -52,8 +52,15 @@ def costs(results: Results) -> str:
 
 
 def _given(rows: list[dict]) -> str:
-    given = dict.fromkeys(", ".join(f"{name} {value}" for name, value in row["options"].items()) for row in rows)
-    return "; ".join(text for text in given if text)
+    """The options, and where they were given if they differ between the kinds of cases."""
+    kinds: dict[str, list[str]] = {}
+    for row in rows:
+        text = ", ".join(f"{name} {value}" for name, value in row["options"].items())
+        if row["kind"] not in kinds.setdefault(text, []):
+            kinds[text].append(row["kind"])
+    if len(kinds) == 1:
+        return next(iter(kinds))
+    return "; ".join(f"{' and '.join(where)}: {text or 'none'}" for text, where in kinds.items())
 
 
 def _mean_seconds(found: list[float]) -> str:
