@@ -20,6 +20,8 @@ from MusclePropLib.core.annotations import SLICES_TAG, MuscleAnnotation, parse_s
 from MusclePropLib.core.segments import Segment, Segmentation
 
 FILLED_TAG = "MuscleProp.Filled"
+MANY = 4
+"""Filled slices of which somebody redraws all only seldom; that none of fewer is as it was says nothing of the grid."""
 
 
 class Drawing(NamedTuple):
@@ -92,7 +94,7 @@ class _Seen:
     def now_drawn(self, gained: Counter[tuple[int, int]]) -> set[int]:
         """All but what is filled still, or only lost voxels to another segment: nobody drew that anew."""
         filled = {t for t, its in self.then.items() if its.checksum == self.found[t].checksum}
-        if not filled and self.recorded:  # none of many: this is not the grid on which they were taken
+        if not filled and len(self.recorded) >= MANY:  # this is not the grid on which the checksums were taken
             return self.drawn
         lost = {t: its.area - self.found[t].area for t, its in self.then.items()}
         return set(self.found) - filled - {t for t, area in lost.items() if 0 < area <= gained[self.axis, t]}
