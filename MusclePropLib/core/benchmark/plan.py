@@ -14,7 +14,10 @@ Options = Mapping[str, object]
 
 @dataclass(frozen=True)
 class Plan:
-    """Methods, numbers of drawn slices, layout and seeds; how cases are read; `options` per method name."""
+    """Methods, numbers of drawn slices, layout and seeds; how cases are read; `options` per method name.
+
+    With `training`, where the layout leaves nothing to chance, the seeds are those of the methods' own training.
+    """
 
     methods: tuple[str, ...]
     slices: tuple[int, ...]
@@ -23,6 +26,7 @@ class Plan:
     axis: int = 0
     label_any: bool = False
     crop: bool = True
+    training: bool = False
     options: Mapping[str, Options] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -34,10 +38,15 @@ class Plan:
             raise InputError("a benchmark needs methods, and numbers of drawn slices of at least 1")
 
     def draws(self) -> Iterator[tuple[int, int]]:
-        """(number of slices, seed) of each annotation to try; one seed where chance has no part."""
+        """(number of slices, seed) of each run; one seed where chance has no part."""
         for count in self.slices:
-            for seed in self.seeds if self.layout in CHANCE else self.seeds[:1]:
+            for seed in self.seeds if self.training or self.layout in CHANCE else self.seeds[:1]:
                 yield count, seed
+
+    def options_of(self, method: str, seed: int) -> dict[str, object]:
+        """What a method is given in the run of a seed; seed 0 is everybody's own."""
+        own = {"seed": seed} if self.training and seed and self.layout not in CHANCE else {}
+        return dict(self.options.get(method, {})) | own
 
     def reading(self) -> dict[str, object]:
         """How cases are read, for `load_problem`."""

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from MusclePropLib.core.benchmark.layouts import CHANCE
 from MusclePropLib.core.benchmark.statistics import Draw, differences, over_cases, per_draw
 from MusclePropLib.core.rivals import RIVALS
 
@@ -67,14 +68,15 @@ class Results:
         """The single rival with the highest (with `sign` -1 the lowest) mean over the cases.
 
         Only rivals that have the figure for all `draws` are in the running; those that tell nothing but volumes have
-        no other figures.
+        no other figures. One that was measured with fewer seeds of its own has its first one's figure for the others.
         """
         wanted = set(draws)
         found = []
         for method in self.methods(kind, layout):
             values = {} if RIVALS[method].own else self.values(kind, layout, count, method, figure, **how)
-            if wanted and wanted <= set(values):
-                found.append(Best(method, {draw: values[draw] for draw in wanted}))
+            theirs = {draw: values[at] for draw in wanted if (at := _same(draw, layout, values)) in values}
+            if wanted and wanted == set(theirs):
+                found.append(Best(method, theirs))
         return max(found, key=lambda best: sign * over_cases(best.values).mean, default=None)
 
     def best_of_case(self, row: Row, figure: str = "dice") -> tuple[str, float] | None:
@@ -83,9 +85,14 @@ class Results:
         found = {}
         for method in self.methods(*place[:2]):
             values = {} if RIVALS[method].own else self.values(*place, method, figure)
-            if draw in values:
-                found[method] = values[draw]
+            if (at := _same(draw, row["layout"], values)) in values:
+                found[method] = values[at]
         return max(found.items(), key=lambda item: item[1], default=None)
+
+
+def _same(draw: Draw, layout: str, values: dict[Draw, float]) -> Draw:
+    """The draw itself or, where the seed changes nothing that is drawn, the first one of the same case."""
+    return draw if draw in values or layout in CHANCE else (draw[0], 0)
 
 
 def lead(first: dict[Draw, float], second: dict[Draw, float]) -> Any:

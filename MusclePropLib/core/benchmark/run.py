@@ -67,7 +67,7 @@ def environment() -> dict[str, object]:
 
 def _identity(case: Case | SimulatedCase, plan: Plan, method: str, count: int, seed: int) -> Row:
     """What makes a row the same row: with any of it changed it is measured anew."""
-    options = dict(plan.options.get(method, {}))
+    options = plan.options_of(method, seed)
     where = {"case": case.name, "subject": case.subject, "files": origin(case), **plan.reading()}
     return {**where, "layout": plan.layout, "slices": count, "seed": seed, "method": method, "options": options}
 
@@ -86,7 +86,7 @@ def _outcome(problem: Problem | InputError, plan: Plan, method: str, count: int,
         annotations = annotate(problem, plan.layout, count, seed)
         if not any(_to_find(muscle, annotations) for muscle in annotations.muscles):
             raise NotApplicable(f"with {count} drawn slices nothing of any muscle is left to find")
-        return _measured(rival_named(method), problem, annotations, plan.options.get(method, {}))
+        return _measured(rival_named(method), problem, annotations, plan.options_of(method, seed))
     except NotApplicable as fault:
         return {"status": "skipped", "message": str(fault)}
     except RivalUnavailable as fault:
