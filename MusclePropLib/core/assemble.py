@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
 from MusclePropLib.core.annotations import Annotations
 from MusclePropLib.core.priors.frame import CropFrame
+
+TOGETHER = 16
+"""Slices that one thread puts together, one after the other in the same memory."""
 
 
 @dataclass(frozen=True)
@@ -29,16 +33,22 @@ def assemble(placed: Sequence[Placed], annotations: Annotations, positions: np.n
     slices, rows, columns = annotations.shape
     labels = np.zeros((slices, -(-rows // step), -(-columns // step)), np.uint8)
     frames = [_strided(p.frame, step) for p in placed]
-    for t in range(slices):
-        best = np.zeros(labels.shape[1:], np.float32)
-        for index, (part, frame) in enumerate(zip(placed, frames, strict=True)):
-            muscle = annotations.muscles[index]
-            if t in muscle.drawn or t in muscle.absent:
-                continue
-            found = _field_on(part, frame, t, positions)
-            if found is not None:
-                _claim(labels[t], best, index + 1, *found, labels.shape[1:])
-        _apply_known(labels[t], annotations, t, step)
+
+    def fill(several: range) -> None:
+        best = np.empty(labels.shape[1:], np.float32)
+        for t in several:
+            best.fill(0)
+            for index, (part, frame) in enumerate(zip(placed, frames, strict=True)):
+                muscle = annotations.muscles[index]
+                if t in muscle.drawn or t in muscle.absent:
+                    continue
+                found = _field_on(part, frame, t, positions)
+                if found is not None:
+                    _claim(labels[t], best, index + 1, *found, labels.shape[1:])
+            _apply_known(labels[t], annotations, t, step)
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(fill, (range(t, min(t + TOGETHER, slices)) for t in range(0, slices, TOGETHER))))
     return labels
 
 
@@ -63,10 +73,10 @@ def _field_on(part: Placed, frame: CropFrame, t: int, positions: np.ndarray) -> 
 def _claim(
     plane: np.ndarray, best: np.ndarray, label: int, logits: np.ndarray, window: CropFrame, shape: tuple[int, int]
 ) -> None:
-    values, where = window.paste(logits, 0, shape)
+    values, where = window.paste(logits, 0, shape, positive=True)
     ahead = values > best[where]
-    best[where][ahead] = values[ahead]
-    plane[where][ahead] = label
+    np.copyto(best[where], values, where=ahead)
+    np.copyto(plane[where], label, where=ahead)
 
 
 def _apply_known(plane: np.ndarray, annotations: Annotations, t: int, step: int) -> None:

@@ -12,7 +12,7 @@ from MusclePropLib.core.priors import flow
 from MusclePropLib.core.priors.appearance import likelihood_ratio
 from MusclePropLib.core.priors.crops import MuscleCrops, suited_scale
 from MusclePropLib.core.priors.distance import interpolate, signed_distance
-from MusclePropLib.core.priors.frame import FAR, SIZE, frame_around
+from MusclePropLib.core.priors.frame import FAR, SIZE, CropFrame, frame_around
 from MusclePropLib.core.priors.stack import build_stack
 from MusclePropLib.core.progress import Progress
 from Testing.core.tubes import annotate, dice, tube, volume_of
@@ -51,6 +51,39 @@ def test_a_mask_survives_the_crop_and_the_way_back(row, column, radius, stretch)
     frame = frame_around({0: mask}, np.array([0]), np.zeros(1), (0.4, 0.4 * stretch))
     back = pasted(frame, [signed_distance(mask, frame, 0)], (1, 120, 150))[0]
     assert dice(back, mask) > 0.97
+
+
+@given(
+    seed=st.integers(0, 10_000),
+    smooth=st.sampled_from([0.0, 1.0, 4.0]),
+    level=st.floats(-3, 1),
+    row=st.floats(-20, 120),
+    column=st.floats(-20, 170),
+    step=st.floats(0.3, 4),
+)
+def test_no_voxel_is_positive_outside_the_part_that_is_pasted(seed, smooth, level, row, column, step):
+    field = np.random.default_rng(seed).standard_normal((SIZE, SIZE)).astype(np.float32)
+    if smooth:
+        field = cv2.GaussianBlur(field, (0, 0), smooth) * smooth
+    field += level
+    frame = CropFrame(np.array([0]), np.array([[row, column]]), (step, 1.7 * step))
+    whole, part = np.full((2, 120, 150), -1.0, np.float32)
+    for plane, positive in ((whole, False), (part, True)):
+        values, where = frame.paste(field, 0, plane.shape, positive)
+        plane[where] = values
+    assert ((whole > 0) != (part > 0)).mean() < 1e-3, "OpenCV rounds places to a thirty-second of a pixel"
+    outside = np.ones(whole.shape, bool)
+    outside[where] = False
+    assert not (whole[outside] > 0).any()
+
+
+def test_a_muscle_is_pasted_without_the_empty_part_of_its_window():
+    mask = disc(400, 400, 200, 200, 60)
+    frame = frame_around({0: mask}, np.array([0]), np.zeros(1), (0.4, 0.4))
+    field = signed_distance(mask, frame, 0)
+    whole, part = (frame.paste(field, 0, mask.shape, positive)[0] for positive in (False, True))
+    assert part.size < 0.6 * whole.size and (part > 0).sum() == (whole > 0).sum()
+    assert not frame.paste(np.full_like(field, -1), 0, mask.shape, positive=True)[0].size
 
 
 def test_the_window_is_square_in_millimetres_and_follows_the_drift():

@@ -150,6 +150,23 @@ def test_cancel_raises_and_stop_keeps_the_best():
     assert dice(result.mask(0), mask) > 0.9
 
 
+def test_cancel_and_stop_are_heard_while_slices_are_hidden():
+    image, mask = tube()
+    annotations = annotate({"SOL": mask, "GM": np.roll(mask, 12, axis=2)}, [0, 6, 12])
+
+    def result_of(wish):
+        events = []
+
+        def asked():
+            return wish if any(event.get("name") == "judge" for event in events) else ""
+
+        return propagate(volume_of(image), annotations, UNTRAINED, events.append, asked)
+
+    with pytest.raises(Cancelled):
+        result_of("cancel")
+    assert all(0 < muscle.estimate < 1 for muscle in result_of("stop").muscles), "one slice of each was hidden"
+
+
 def test_a_second_round_goes_on_from_the_first():
     image, mask = tube(slices=9)
     warm = WarmState()

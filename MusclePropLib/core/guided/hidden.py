@@ -69,40 +69,57 @@ def hidden_tasks(
     muscle: int = 0,
     finest: int | None = None,
 ) -> Iterator[HiddenTask]:
-    """The tasks of one muscle, one for each drawn slice as long as another one remains; arguments as `build_stack`.
+    """The tasks of one muscle, one for each drawn slice as long as another one remains; arguments as `build_stack`."""
+    for hidden in hideable(drawn):
+        yield hidden_task(hidden, array, positions, spacing, drawn, absent, slices, muscle, finest)
+
+
+def hideable(drawn: Mapping[int, np.ndarray]) -> list[int]:
+    """Drawn slices that can be hidden in turn: all of them, unless there is but one."""
+    return sorted(drawn) if len(drawn) > 1 else []
+
+
+def hidden_task(
+    hidden: int,
+    array: np.ndarray,
+    positions: np.ndarray,
+    spacing: tuple[float, float],
+    drawn: Mapping[int, np.ndarray],
+    absent: frozenset[int],
+    slices: np.ndarray,
+    muscle: int = 0,
+    finest: int | None = None,
+) -> HiddenTask:
+    """The task of one drawn slice, which must not be the only one; the other arguments as `build_stack`.
 
     Everything, the crop window included, is made anew without the hidden slice, so nothing of it leaks into the task.
     """
-    known = sorted(drawn)
-    for at, hidden in enumerate(known):
-        rest = {t: mask for t, mask in drawn.items() if t != hidden}
-        if not rest:
-            return
-        fence = sorted({*rest, *absent} - {hidden})
-        before = [t for t in fence if t < hidden]
-        after = [t for t in fence if t > hidden]
-        first, last = (before[-1] if before else hidden), (after[0] if after else hidden)
-        beyond = not before or not after
-        tapering = not beyond and (first not in rest or last not in rest)
-        if first not in rest and last not in rest:
-            first = known[at - 1] if at else first
-            last = known[at + 1] if at + 1 < len(known) else last
-        inside = slices[(slices >= first) & (slices <= last)]
-        stack = build_stack(array, positions, spacing, rest, absent - {hidden}, inside, finest)
-        place = int(np.flatnonzero(inside == hidden)[0])
-        yield HiddenTask(
-            muscle=muscle,
-            slice_index=hidden,
-            stack=stack,
-            place=place,
-            truth=signed_distance(drawn[hidden], stack.frame, place),
-            reach=reach(positions, fence, hidden),
-            beyond=beyond,
-            tapering=tapering,
-            pixel_area=(stack.frame.step[0] * spacing[0]) ** 2,
-            drawn_area=float(np.count_nonzero(drawn[hidden])) * spacing[0] * spacing[1],
-            fields={name: draft[place] for name, draft in stack.drafts.items()},
-        )
+    rest = {t: mask for t, mask in drawn.items() if t != hidden}
+    fence = sorted({*rest, *absent} - {hidden})
+    before = [t for t in fence if t < hidden]
+    after = [t for t in fence if t > hidden]
+    first, last = (before[-1] if before else hidden), (after[0] if after else hidden)
+    beyond = not before or not after
+    tapering = not beyond and (first not in rest or last not in rest)
+    if first not in rest and last not in rest:
+        first = max((t for t in rest if t < hidden), default=first)
+        last = min((t for t in rest if t > hidden), default=last)
+    inside = slices[(slices >= first) & (slices <= last)]
+    stack = build_stack(array, positions, spacing, rest, absent - {hidden}, inside, finest)
+    place = int(np.flatnonzero(inside == hidden)[0])
+    return HiddenTask(
+        muscle=muscle,
+        slice_index=hidden,
+        stack=stack,
+        place=place,
+        truth=signed_distance(drawn[hidden], stack.frame, place),
+        reach=reach(positions, fence, hidden),
+        beyond=beyond,
+        tapering=tapering,
+        pixel_area=(stack.frame.step[0] * spacing[0]) ** 2,
+        drawn_area=float(np.count_nonzero(drawn[hidden])) * spacing[0] * spacing[1],
+        fields={name: draft[place] for name, draft in stack.drafts.items()},
+    )
 
 
 def reach(positions: np.ndarray, known: list[int], slice_index: int) -> float:

@@ -20,7 +20,7 @@ from MusclePropLib.core.guided import bundled
 from MusclePropLib.core.guided.balance import contested
 from MusclePropLib.core.guided.copies import lesson_from_copies
 from MusclePropLib.core.guided.flaws import without_flaws
-from MusclePropLib.core.guided.hidden import hidden_tasks
+from MusclePropLib.core.guided.hidden import HiddenTask, hidden_task, hideable
 from MusclePropLib.core.guided.muscle import NETWORK, MuscleWork
 from MusclePropLib.core.guided.others import others_distance
 from MusclePropLib.core.guided.tuning import Copy, Tuning
@@ -79,23 +79,19 @@ class Run:
     def draft(self) -> None:
         """Every muscle's priors, and at once the first preview from them: neighbours do not share their room yet."""
         with self.progress.stage("draft", "Following the muscles from slice to slice"):
-            crops = [self._crops(muscle) for muscle in self.annotations.muscles]
-            finest = suited_scale(crops)
             with ThreadPoolExecutor() as pool:
-                self.works = list(pool.map(partial(self._work, finest), count(), self.annotations.muscles, crops))
+                crops = list(pool.map(self._crops, self.annotations.muscles))
+                work = partial(self._work, suited_scale(crops))
+                self.works = list(pool.map(work, count(), self.annotations.muscles, crops))
             self.progress.check()
             self._preview(partial(assemble, self._placed(), self.annotations, self.positions))
 
     def judge(self) -> None:
         """Hide each drawn slice in turn to learn which draft to trust."""
-        with self.progress.stage("judge", "Testing on your own slices"):
-            for work in self.works:
-                muscle = work.annotation
-                known = muscle.drawn, muscle.absent, self.slices
-                for task in hidden_tasks(*self._grid(), *known, work.index, work.stack.finest):
-                    work.tasks.append(task)
-                    if not self.progress.check():
-                        break
+        with self.progress.stage("judge", "Testing on your own slices"), ThreadPoolExecutor() as pool:
+            hidden = [pool.map(partial(self._hide, work), hideable(work.annotation.drawn)) for work in self.works]
+            for work, tasks in zip(self.works, hidden, strict=True):
+                work.tasks = [task for task in tasks if task is not None]
                 work.score_drafts()
                 if self.progress.check():
                     work.add_walk()
@@ -150,6 +146,14 @@ class Run:
     def _work(self, finest: int, index: int, muscle: MuscleAnnotation, crops: MuscleCrops) -> MuscleWork:
         stack = stack_of(crops, *self._grid()[1:], muscle.drawn, muscle.absent, finest)
         return MuscleWork(index, muscle, stack, self.positions)
+
+    def _hide(self, work: MuscleWork, hidden: int) -> HiddenTask | None:
+        """The task of a drawn slice; when time is up, of each muscle's first one only."""
+        muscle = work.annotation
+        if not self.progress.check() and hidden != min(muscle.drawn):
+            return None
+        known = muscle.drawn, muscle.absent, self.slices
+        return hidden_task(hidden, *self._grid(), *known, work.index, work.stack.finest)
 
     def _placed(self) -> list[Placed]:
         return [work.placed() for work in self.works]

@@ -18,6 +18,9 @@ for what is seen around the muscle is taken from the resolution of its borders."
 FAR = -50.0
 """Signed distance, in crop pixels, given to whatever lies outside the window or on a slice without the muscle."""
 
+OVERSHOOT = 0.45
+"""Sum of the negative weights of OpenCV's cubic interpolation in two dimensions, at most: 2 x 1.1875 x 0.1875."""
+
 cv2.setNumThreads(2)
 
 
@@ -68,11 +71,20 @@ class CropFrame:
         row_in = (rows >= -0.5) & (rows <= shape[0] - 0.5)
         return row_in[:, None] & (columns >= -0.5) & (columns <= shape[1] - 0.5)
 
-    def paste(self, field: np.ndarray, index: int, shape: tuple[int, int]) -> tuple[np.ndarray, tuple[slice, slice]]:
-        """A crop field (SIZE, SIZE) on the voxel grid: (values, (rows, columns)) of the part that the window covers."""
+    def paste(
+        self, field: np.ndarray, index: int, shape: tuple[int, int], positive: bool = False
+    ) -> tuple[np.ndarray, tuple[slice, slice]]:
+        """A crop field (SIZE, SIZE) on the voxel grid: (values, (rows, columns)) of the part that the window covers.
+
+        With `positive`, of a part of that, outside which no value is positive: a muscle fills a third of its window.
+        """
         matrix = self.matrix(index)
         rows = _covered(matrix[1, 2], self.step[0], shape[0])
         columns = _covered(matrix[0, 2], self.step[1], shape[1])
+        if positive:
+            high, wide = _positive_part(field)
+            rows = _cut(rows, matrix[1, 2], self.step[0], high)
+            columns = _cut(columns, matrix[0, 2], self.step[1], wide)
         size = (columns.stop - columns.start, rows.stop - rows.start)
         if min(size) <= 0:
             return np.empty((0, 0), np.float32), (slice(0, 0), slice(0, 0))
@@ -124,6 +136,24 @@ def _covered(origin: float, step: float, length: int) -> slice:
     first = int(np.clip(np.ceil(origin - step / 2), 0, length))
     end = int(np.clip(np.floor(origin + step * (SIZE - 0.5)) + 1, first, length))
     return slice(first, end)
+
+
+def _positive_part(field: np.ndarray) -> tuple[slice, slice]:
+    """Rows and columns of a field (SIZE, SIZE) from which a cubic curve through it may be positive up to the next."""
+    reached = np.ones((4, 4), np.uint8)  # the samples that a value between two depends on, in either direction
+    high, low = cv2.dilate(field, reached, anchor=(1, 1)), cv2.erode(field, reached, anchor=(1, 1))
+    can_be = high + OVERSHOOT * (high - low) > 0
+    found = [np.flatnonzero(can_be.any(axis=axis)) for axis in (1, 0)]
+    return tuple(slice(int(at[0]), int(at[-1]) + 1) if len(at) else slice(0, 0) for at in found)
+
+
+def _cut(voxels: slice, origin: float, step: float, part: slice) -> slice:
+    """Of some voxels along one axis those of a part of the window, with a pixel of the window more at either end."""
+    if part.start == part.stop:
+        return slice(voxels.start, voxels.start)
+    first, end = np.floor(origin + step * (part.start - 1)), np.ceil(origin + step * (part.stop + 1)) + 1
+    start = int(np.clip(first, voxels.start, voxels.stop))
+    return slice(start, int(np.clip(end, start, voxels.stop)))
 
 
 def _span(origin: float, step: float, length: int) -> slice:
