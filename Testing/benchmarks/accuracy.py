@@ -227,6 +227,8 @@ volumes, two of them of the same leg (all labels together are one muscle), and {
 error, which is of the whole muscle. Distances are means over the cases that have them: where a method finds nothing
 there are none. n is the number of drawn slices of each muscle.
 
+{repeated(results.rows)}
+
 The real volumes were among those by which ideas were kept or dropped (notes.md), the calves were looked at after each
 of them: figures of volumes that nobody has looked at may be lower.
 
@@ -237,6 +239,18 @@ Layouts:
 {unmeasured(results.rows)}
 
 {measured_at(results.rows)}"""
+
+
+def repeated(rows):
+    """Which methods were trained with other seeds of their own, and where."""
+    again = [row for row in rows if "seed" in row["options"] and row["status"] == "done"]
+    if not again:
+        return "Every method was trained once."
+    titles = " and ".join(dict.fromkeys(RIVALS[row["method"]].title for row in again))
+    counts = " and ".join(map(str, sorted({row["slices"] for row in again})))
+    seeds = len({row["seed"] for row in again}) + 1
+    return f"""{titles} were trained {seeds} times, with a seed each, on real volumes with {counts} equally spaced
+slices; everywhere else each method was trained once."""
 
 
 def unmeasured(rows):

@@ -123,6 +123,19 @@ def test_chance_follows_the_seed():
     assert drawn[0] == drawn[1] != drawn[2]
 
 
+def test_seeds_are_those_of_the_layout_or_else_of_the_training():
+    plan = {"methods": ("paper-scratch",), "slices": (3,), "seeds": (0, 1), "options": {"paper-scratch": {"steps": 9}}}
+    given = {
+        (layout, training): [p.options_of("paper-scratch", seed) for _, seed in p.draws()]
+        for layout in ("equal", "random")
+        for training in (False, True)
+        for p in [Plan(layout=layout, training=training, **plan)]
+    }
+    assert given["equal", False] == [{"steps": 9}]
+    assert given["equal", True] == [{"steps": 9}, {"steps": 9, "seed": 1}]
+    assert given["random", False] == given["random", True] == [{"steps": 9}, {"steps": 9}]
+
+
 def test_every_method_gets_the_same_slices_and_a_row(measured):
     rows = measured(Plan(("copy", "interpolation", "area-spline"), (3, 5)))
     assert len(rows) == 2 * 2 * 3 and all(row["status"] == "done" for row in rows)

@@ -63,6 +63,20 @@ def test_options_that_differ_between_kinds_say_where_they_were_given():
     rows = [row("labelprop", 0.1) | {"options": {"epochs": 5}}, row("labelprop", 0.7, kind="real")]
     assert cells(costs(Results(rows)), "labelprop")[2] == "calves: epochs 5; real: none"
     assert cells(costs(Results(rows[1:])), "labelprop")[2] == ""
+    again = row("labelprop", 0.6, kind="real", seed=1) | {"options": {"seed": 1}}
+    assert cells(costs(Results([*rows, again])), "labelprop")[2] == "calves: epochs 5; real: none"
+
+
+def test_trainings_with_several_seeds_are_held_against_a_rival_without_chance():
+    rows = [row(OURS, dice, seed=seed) for seed, dice in enumerate((0.9, 0.8, 0.7))]
+    rows += [row("paper-scratch", dice, seed=seed) for seed, dice in enumerate((0.7, 0.4, 0.4))]
+    rows += [row("flow", 0.6), row("fill", 0.65, layout="random")]
+    results = Results([*rows, *(row(OURS, 0.9, layout="random", seed=seed) for seed in (0, 1))])
+    found = cells(leads(results), "calves", "equal", "3")
+    assert found[4] == "0.800" and found[5] == "0.600 flow" and found[6] == "+0.200"
+    assert results.best_of_case(rows[1]) == ("flow", 0.6)
+    chance = results.values("calves", "random", 3, OURS, "dice")
+    assert results.best_rival("calves", "random", 3, chance, "dice") is None, "other slices were drawn for other seeds"
 
 
 def test_twice_as_many_slices_are_compared():

@@ -52,10 +52,10 @@ def costs(results: Results) -> str:
 
 
 def _given(rows: list[dict]) -> str:
-    """The options, and where they were given if they differ between the kinds of cases."""
+    """The options but the seed, and where they were given if they differ between the kinds of cases."""
     kinds: dict[str, list[str]] = {}
     for row in rows:
-        text = ", ".join(f"{name} {value}" for name, value in row["options"].items())
+        text = ", ".join(f"{name} {value}" for name, value in row["options"].items() if name != "seed")
         if row["kind"] not in kinds.setdefault(text, []):
             kinds[text].append(row["kind"])
     if len(kinds) == 1:
