@@ -18,6 +18,9 @@ MOST_VALUES = 150
 """A map without names that has more values is taken for grey levels; whole bodies have some 120 structures."""
 _COLORS = ((0.50, 0.68, 0.50), (0.95, 0.84, 0.57), (0.69, 0.48, 0.40), (0.44, 0.72, 0.82), (0.85, 0.40, 0.31))
 
+GRID_TAG = "MuscleProp.Grid"
+"""Numbers of voxels, in order of size, of the grid on which Slicer counts the slices that other tags name."""
+
 NAMELESS = "Segment_"
 """Begins the name of a label value that has none, as in Slicer."""
 
@@ -96,7 +99,8 @@ def _moved_tags(segment: Segment, shift: GridShift, shape: tuple[int, int, int],
     target = shift.axes.index(axis)
     drawn, absent = ([t for t in shift.moved(axis, state) if 0 <= t < shape[target]] for state in states)
     known = MuscleAnnotation(segment.name, dict.fromkeys(drawn), frozenset(absent))
-    return segment.tags | {SLICES_TAG: slices_tag(known, target)}
+    tags = {name: value for name, value in segment.tags.items() if name != GRID_TAG}
+    return tags | {SLICES_TAG: slices_tag(known, target)}
 
 
 def segmentation_from_labels(

@@ -13,7 +13,7 @@ from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.geometry import Geometry
 from MusclePropLib.scene.geometry import image_geometry, lattice_in, lies_within, same_grid, volume_geometry
 from MusclePropLib.scene.names import name_of
-from MusclePropLib.scene.states import binding_axis, get_tag
+from MusclePropLib.scene.states import binding_axis, counted_on, get_tag
 from MusclePropLib.scene.voxels import LABELMAP
 
 SURFACE = "Closed surface"  # vtkSegmentationConverter's name of the representation
@@ -127,9 +127,12 @@ def use_grid_of(volume_node: slicer.vtkMRMLScalarVolumeNode, segmentation_node: 
 def check_grid(volume_node: slicer.vtkMRMLScalarVolumeNode, segmentation_node: slicer.vtkMRMLSegmentationNode) -> None:
     """InputError if the slices of the volume are not those that the segmentation's tags count, in files, too.
 
-    That is so where a volume was cropped after segments were drawn on the whole.
+    That is so where a volume was cropped after segments were drawn on the whole, or where somebody changed the
+    segmentation's source geometry.
     """
     own, grid = _own_grid(segmentation_node), volume_geometry(volume_node)
+    if own is not None:
+        _check_kept(segmentation_node, own)
     if own is None or same_grid(own, grid):
         return
     if _counts_slices(segmentation_node) or lattice_in(own, grid) is not None:
@@ -139,6 +142,20 @@ def check_grid(volume_node: slicer.vtkMRMLScalarVolumeNode, segmentation_node: s
             f"'{name_of(segmentation_node)}' was drawn on other slices than those of '{name_of(volume_node)}'; choose "
             f"the volume that it was drawn on{its_name}"
         )
+
+
+def _check_kept(segmentation_node: slicer.vtkMRMLSegmentationNode, own: Geometry) -> None:
+    """InputError if the segmentation has another grid than the one on which slices were filled or marked absent."""
+    segmentation = segmentation_node.GetSegmentation()
+    for segment in map(segmentation.GetSegment, segment_ids(segmentation_node)):
+        counted = counted_on(segment)
+        if counted not in (None, sorted(own.shape)):
+            there, here = (" x ".join(map(str, sizes)) for sizes in (counted, sorted(own.shape)))
+            raise InputError(
+                f"the source geometry of '{name_of(segmentation_node)}' was changed after slices of "
+                f"'{name_of(segment)}' were filled or marked absent; in the Segment Editor, specify that of the volume "
+                f"that it was drawn on ({there} voxels instead of {here})"
+            )
 
 
 def place_beside(volume_node: slicer.vtkMRMLNode, node: slicer.vtkMRMLNode) -> None:

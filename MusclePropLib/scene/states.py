@@ -1,12 +1,14 @@
 """What each segment's slices are: drawn by the expert, filled by a propagation, absent or unknown.
 
-The states live in two tags of the segment, so that undo, copies and files carry them. `MuscleProp.Slices` lists the
+The states live in tags of the segment, so that undo, copies and files carry them. `MuscleProp.Slices` lists the
 drawn and the absent slices. `MuscleProp.Filled` holds a checksum of every slice that an accepted propagation wrote: a
 slice is the expert's own as soon as it differs, whoever changed it (paint, erase, undo, another module, an import).
+A third, `MuscleProp.Grid`, tells on how large a grid they were counted: on another, every slice would seem to differ.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,6 +20,7 @@ from MusclePropLib.core.annotations import SLICES_TAG, MuscleAnnotation, State, 
 from MusclePropLib.core.drawings import FILLED_TAG, Drawing, filled_tag, parse_filled_tag
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.propagated import PROVENANCE_TAG
+from MusclePropLib.core.segments import GRID_TAG
 from MusclePropLib.scene.names import name_of
 from MusclePropLib.scene.voxels import SegmentVoxels
 
@@ -76,6 +79,16 @@ def binding_axis(segment: slicer.vtkSegment) -> int | None:
     return axis if absent or filled or filled is None else None  # without the tag, what is not drawn is filled
 
 
+def counted_on(segment: slicer.vtkSegment) -> list[int] | None:
+    """Sizes, in order, of the grid on which filled or absent slices are counted; None if there are none, or no tag."""
+    value = get_tag(segment, GRID_TAG)
+    if value is None or binding_axis(segment) is None:
+        return None
+    with contextlib.suppress(ValueError, TypeError):
+        return [int(size) for size in json.loads(value)]
+    return None
+
+
 def check_axis(segment: slicer.vtkSegment, voxels: SegmentVoxels) -> None:
     """InputError if filled or absent slices are counted across another axis than that of the voxels' slices."""
     if _is_elsewhere(segment, voxels):
@@ -99,6 +112,7 @@ def write_states(segment: slicer.vtkSegment, voxels: SegmentVoxels, states: Segm
     )
     segment.SetTag(SLICES_TAG, slices_tag(annotation, voxels.own_axis))
     segment.SetTag(FILLED_TAG, filled_tag({own(t): states.slices[t].checksum for t in states.filled}))
+    segment.SetTag(GRID_TAG, json.dumps(sorted(voxels.shape)))
 
 
 def get_tag(segment: slicer.vtkSegment, name: str) -> str | None:

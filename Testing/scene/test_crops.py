@@ -6,6 +6,8 @@ import pytest
 slicer = pytest.importorskip("slicer", reason="the slicer-core wheel is not installed")
 from slicer_scene import OBLIQUE, add_segmentation, add_volume, disc, paint  # noqa: E402
 
+from MusclePropLib.core.annotations import SLICES_TAG  # noqa: E402
+from MusclePropLib.core.drawings import FILLED_TAG  # noqa: E402
 from MusclePropLib.core.errors import InputError  # noqa: E402
 from MusclePropLib.core.segmentation import annotations_from_segmentation, read_segmentation  # noqa: E402
 from MusclePropLib.scene.annotations import AnnotationTracker, Subject  # noqa: E402
@@ -13,6 +15,7 @@ from MusclePropLib.scene.geometry import volume_geometry  # noqa: E402
 from MusclePropLib.scene.inputs import read_inputs  # noqa: E402
 from MusclePropLib.scene.results import accept  # noqa: E402
 from MusclePropLib.scene.segments import use_grid_of  # noqa: E402
+from MusclePropLib.scene.states import get_tag  # noqa: E402
 
 FIRST = 3  # slice of the whole that the cropped volume begins with
 
@@ -91,6 +94,28 @@ def test_what_is_drawn_inside_the_crop_goes_on_there(volume, cropped, segmentati
     assert read.geometry.shape == (10, 30, 40)
     with pytest.raises(InputError, match=r"choose the volume that it was drawn on, 'calf cropped'"):
         follow(volume, segmentation).refresh()
+
+
+def test_filled_slices_are_not_drawn_for_a_source_geometry_that_was_changed(volume, cropped, segmentation):
+    """Checksums hold places on the grid: on another, everything seemed to be the expert's own, and stayed so."""
+    paint(segmentation, "GM", volume, {4: disc(), 9: disc()})
+    on_whole = follow(volume, segmentation)
+    fill(on_whole)
+    before, tags = known(on_whole), tags_of(segmentation)
+    segmentation.SetReferenceImageGeometryParameterFromVolumeNode(cropped)
+    for chosen in (volume, cropped):
+        with pytest.raises(InputError, match=r"geometry of 'muscles' was changed .*14 x 30 x 40 voxels instead"):
+            follow(chosen, segmentation).refresh()
+    with pytest.raises(InputError, match="was changed"):
+        read_inputs(on_whole.subject)
+    assert tags_of(segmentation) == tags
+    segmentation.SetReferenceImageGeometryParameterFromVolumeNode(volume)
+    assert known(follow(volume, segmentation)) == before
+
+
+def tags_of(segmentation):
+    segment = segmentation.GetSegmentation().GetSegment("GM")
+    return [get_tag(segment, name) for name in (SLICES_TAG, FILLED_TAG)]
 
 
 def test_imported_segment_is_saved_on_the_volumes_grid(volume):
