@@ -246,11 +246,11 @@ def repeated(rows):
     again = [row for row in rows if "seed" in row["options"] and row["status"] == "done"]
     if not again:
         return "Every method was trained once."
-    titles = " and ".join(dict.fromkeys(RIVALS[row["method"]].title for row in again))
+    titles = "; ".join(dict.fromkeys(RIVALS[row["method"]].title for row in again))
     counts = " and ".join(map(str, sorted({row["slices"] for row in again})))
     seeds = len({row["seed"] for row in again}) + 1
-    return f"""{titles} were trained {seeds} times, with a seed each, on real volumes with {counts} equally spaced
-slices; everywhere else each method was trained once."""
+    return f"""Trained {seeds} times, with a seed each, on real volumes with {counts} equally spaced slices: {titles}.
+Everywhere else each method was trained once."""
 
 
 def unmeasured(rows):
