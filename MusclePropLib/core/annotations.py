@@ -152,21 +152,30 @@ def axis_of_gaps(filled: Sequence[Profiles]) -> int:
     """The axis across which slices were drawn, from the `extents` of each segment.
 
     A drawn slice is dense within itself. So the axis is the one with far fewer filled slices than the others (one or a
-    few slices), else the one with clear gaps between the filled slices of a segment, else, for a dense label map, 0.
-    Gaps are counted per segment: slices drawn in turn, one for this muscle and one for that, leave none together.
+    few slices), else that of the segments with clear gaps along which they have the fewest slices in a row, for there
+    is a gap between a pair of bones as well; else, for dense label maps, 0. Gaps are counted per segment: slices drawn
+    in turn, one for this muscle and one for that, leave none together.
     """
-    counts = np.array([[f.sum() for f in profiles] for profiles in filled]).sum(axis=0)
-    spans = np.array([[_span(f) for f in profiles] for profiles in filled]).sum(axis=0)
+    measured = np.array([[(f.sum(), _span(f), _runs(f)) for f in profiles] for profiles in filled])
+    counts = measured[..., 0].sum(axis=0)
     fewest = np.argsort(counts, kind="stable")
     if counts[fewest[0]] * FEW <= counts[fewest[1]]:
         return int(fewest[0])
-    share = counts / np.maximum(1, spans)
-    return int(np.argmin(share)) if share.min() < DENSE else 0
+    with_gaps = [(c, r) for c, s, r in measured.transpose(0, 2, 1) if (c < DENSE * s).any()]
+    if not with_gaps:
+        return 0
+    slices, rows = np.sum(with_gaps, axis=0)
+    return int(np.argmin(slices / np.maximum(1, rows)))
 
 
 def _span(filled: np.ndarray) -> int:
     where = np.flatnonzero(filled)
     return int(where[-1] - where[0] + 1) if len(where) else 0
+
+
+def _runs(filled: np.ndarray) -> int:
+    """How many rows of neighbouring filled slices there are."""
+    return int(np.count_nonzero(np.diff(filled.astype(np.int8), prepend=0) == 1))
 
 
 def save_annotations(annotations: Annotations, path: Path) -> None:

@@ -319,6 +319,14 @@ def test_the_axis_is_found(axis, drawn):
     assert [m.drawn_slices for m in annotations.muscles] == [sorted(t) for t in drawn]
 
 
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("drawn", [range(0, 30, 4), range(0, 30, 9), [14, 15], [2, 3, 4, 20, 21]])
+def test_the_gap_between_a_pair_of_bones_is_no_gap_between_slices(axis, drawn):
+    pair = np.zeros(SHAPE, bool)
+    pair[list(drawn)] = disc(column=7, radius=4) | disc(column=32, radius=4)
+    assert sparse_axis([np.moveaxis(pair, 0, axis)]) == axis
+
+
 def test_a_dense_label_map_is_taken_along_the_first_axis():
     assert sparse_axis(calf()) == 0
     assert sparse_axis(np.moveaxis(calf(), 1, 3)) == 0

@@ -34,6 +34,9 @@ from MusclePropLib.core.volumes import Volume
 WORKING_SPACING = 1.0
 """Slices closer together (mm) are worked on only every so often, and interpolated between."""
 
+FEWEST_PLACES = 64
+"""No less of a volume's slices are worked on for it: a vessel or a nerve may be as long as a muscle is thick."""
+
 STEPS, WARM_STEPS = 20, 5
 """Fine-tuning steps of each network: from the pretrained weights, and at least from the last round's networks."""
 
@@ -227,14 +230,14 @@ class Run:
 
 
 def working_slices(positions: np.ndarray, known: Sequence[int]) -> np.ndarray:
-    """Slices to work on: all of them, or thinned to WORKING_SPACING with the known, the first and the last kept.
+    """Slices to work on: all of them, or thinned to WORKING_SPACING, but to no fewer than FEWEST_PLACES.
 
-    `positions` (n,) mm. Every so many slices are kept, by the usual way from one to the next, and more of them where
-    the probe went faster.
+    The known, the first and the last are kept. `positions` (n,) mm. Every so many slices are kept, by the usual way
+    from one to the next, and more of them where the probe went faster.
     """
     steps = np.abs(np.diff(positions))
     usual, way = float(np.median(steps)), np.concatenate([[0.0], np.cumsum(steps)])
-    stride = max(1, int(WORKING_SPACING / usual)) if usual > 0 else 1
+    stride = max(1, min(int(WORKING_SPACING / usual), len(positions) // FEWEST_PLACES)) if usual > 0 else 1
     kept = [0]
     for t in range(1, len(way) - 1):
         if t % stride == 0 or way[t + 1] - way[kept[-1]] > WORKING_SPACING + 1e-6:
