@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
     from MusclePropLib.core.benchmark.plan import Plan
     from MusclePropLib.core.benchmark.run import environment
     from MusclePropLib.core.benchmark.store import Store
-    from MusclePropLib.core.cohort.cases import find_cases
+    from MusclePropLib.core.cohort.cases import find_cases, left_out
     from MusclePropLib.core.rivals import RIVALS
 
     plan = Plan(
@@ -86,6 +86,8 @@ def run(args: argparse.Namespace) -> int:
     )
     check_folder(args.output)
     cases = find_cases(args.cases, args.subject)
+    if said := left_out(args.cases, cases):
+        print(f"muscleprop: {said}", file=sys.stderr)
     args.output.mkdir(parents=True, exist_ok=True)
     store = Store(args.output / "results.json", environment(), keep=not args.again)
     rows = _measure(cases, plan, store)

@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train, then report on the subjects set aside for it."""
-    from MusclePropLib.core.cohort.cases import find_cases, split_subjects
+    from MusclePropLib.core.cohort.cases import find_cases, left_out, split_subjects
     from MusclePropLib.core.cohort.fit import evaluate, fit, run_folder
     from MusclePropLib.core.cohort.processes import leads
 
@@ -51,11 +51,13 @@ def run(args: argparse.Namespace) -> int:
     labels, names = _labels(args.labels)
     own = {name: getattr(args, name) for name in ("variant", "share", "negatives", "seed")}
     settings = settings_of(args, labels=labels, names=names, **own)
-    split = split_subjects(find_cases(args.cases, args.subject), args.seed)
+    cases = find_cases(args.cases, args.subject)
+    split = split_subjects(cases, args.seed)
     with Progress() as progress:
         show = shown_by(progress)
         if leads():
-            show({"event": "log", "level": "info", "text": _described(split)})
+            for text in filter(None, (left_out(args.cases, cases), _described(split))):
+                show({"event": "log", "level": "info", "text": text})
         result = fit(split, settings, args.output, args.init, args.resume, show)
     if leads():
         scores = evaluate(args.output, split.test, settings)

@@ -42,6 +42,15 @@ def test_results_table_and_picture(cases, capsys):
     assert (output / "results.png").read_bytes()[:4] == b"\x89PNG"
 
 
+def test_what_has_no_partner_is_said_once_and_the_pairs_are_run(cases, capsys):
+    (cases / "lone").mkdir()
+    (cases / "lone" / "Bild.nrrd").write_bytes(b"")
+    output, status = benchmark(cases)
+    told = capsys.readouterr().err
+    assert status == 0 and told.count("1 image or label map left out for want of a partner (lone/Bild.nrrd)") == 1
+    assert len(json.loads((output / "results.json").read_text(encoding="utf-8"))["rows"]) == 2 * 2 * 3
+
+
 def test_a_failing_method_ends_in_a_sentence_and_the_rest_is_there(cases, monkeypatch, capsys):
     def crash(*_):
         raise MemoryError("too large")

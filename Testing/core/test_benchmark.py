@@ -3,6 +3,7 @@
 import json
 import math
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from MusclePropLib.core import rivals
 from MusclePropLib.core.annotations import State
 from MusclePropLib.core.benchmark.layouts import LAYOUTS, NotApplicable, annotate
 from MusclePropLib.core.benchmark.plan import Plan
-from MusclePropLib.core.benchmark.problems import Problem, SimulatedCase, load_problem
+from MusclePropLib.core.benchmark.problems import Problem, SimulatedCase, load_problem, origin
 from MusclePropLib.core.benchmark.report import markdown
 from MusclePropLib.core.benchmark.run import run_benchmark
 from MusclePropLib.core.benchmark.statistics import bootstrap_mean, mean_over_subjects, paired_difference
@@ -20,7 +21,8 @@ from MusclePropLib.core.benchmark.store import Store
 from MusclePropLib.core.cohort.cases import find_cases
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.rivals import nearest
-from MusclePropLib.core.segmentation import segmentation_from_labels, write_segmentation
+from MusclePropLib.core.segmentation import segmentation_from_labels, segmentation_from_masks, write_segmentation
+from MusclePropLib.core.segments import Segment
 from MusclePropLib.core.volumes import Volume, write_volume
 
 
@@ -157,6 +159,53 @@ def test_a_crash_is_a_row_with_its_reason_and_is_tried_again(measured, monkeypat
     assert rows[0]["message"] == "ZeroDivisionError: by nought"
     assert "by nought" in markdown(rows)
     assert [row["status"] for row in measured(plan)] == ["done"] * 4
+
+
+def test_a_case_that_cannot_be_read_does_not_end_the_run(folder, tmp_path):
+    def load(case, **reading):
+        if case.name == "subject_000":
+            raise ZeroDivisionError("by nought")
+        return load_problem(case, **reading)
+
+    rows = []
+    plan = Plan(("copy",), (3, 5))
+    run_benchmark(find_cases(folder), plan, Store(tmp_path / "rows.json", {}), rows.append, load)
+    assert [row["status"] for row in rows] == ["failed"] * 2 + ["done"] * 2
+    assert rows[0]["message"] == "ZeroDivisionError: by nought"
+
+
+def test_a_file_that_is_gone_does_not_end_the_run(folder, tmp_path):
+    cases = find_cases(folder)
+    cases[0].image.unlink()
+    rows = []
+    run_benchmark(cases, Plan(("copy",), (3,)), Store(tmp_path / "rows.json", {}), rows.append)
+    assert [row["status"] for row in rows] == ["failed", "done"] and "no such file" in rows[0]["message"]
+
+
+def test_the_files_of_a_dicom_folder_tell_its_states_apart(folder):
+    case = replace(find_cases(folder)[0], image=folder / "ct")
+    case.image.mkdir()
+    for name in ("001.dcm", "000.dcm"):
+        (case.image / name).write_bytes(b"one")
+    first = origin(case)
+    assert first[0][0] == "ct" and first[0][1] and first == origin(case)
+    changed = case.image / "000.dcm"
+    changed.write_bytes(b"two")
+    os.utime(changed, ns=(1, 1))
+    assert origin(case)[0][1] != first[0][1]
+    changed.write_bytes(b"one")
+    assert origin(case) == first
+
+
+def test_two_segments_of_one_name_are_refused(folder, measured):
+    volume, truth = cone()
+    upper, lower = truth.copy(), truth.copy()
+    upper[:, 32:], lower[:, :32] = False, False
+    twins = segmentation_from_masks([upper, lower], volume.geometry, [Segment("Vein"), Segment("Vein")])
+    write_segmentation(folder / "subject_000.seg.nrrd", twins)
+    rows = measured(Plan(("copy",), (3,)))
+    assert [row["status"] for row in rows] == ["failed", "done"]
+    assert "subject_000.seg.nrrd" in rows[0]["message"] and "'Vein'" in rows[0]["message"]
 
 
 def test_what_is_done_is_not_done_again(measured, monkeypatch):

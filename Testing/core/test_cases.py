@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from MusclePropLib.core.cohort.cases import Case, find_cases, split_subjects
+from MusclePropLib.core.cohort.cases import Case, find_cases, left_out, split_subjects
 from MusclePropLib.core.errors import InputError
 
 
@@ -34,6 +34,10 @@ def pairs(folder, **options):
         ("s4/sweep.nrrd", "s4/Segmentation.seg.nrrd", "s4-sweep", "s4-sweep"),
         ("Images/a.nrrd", "Masks/a.nrrd", "a", "a"),
         ("maskedStudy/a.nrrd", "maskedStudy/a_gt.nrrd", "maskedStudy-a", "maskedStudy-a"),
+        # A folder above both says nothing of either.
+        ("SegTHOR/Patient_1/Patient_1.nii", "SegTHOR/Patient_1/GT.nii", "SegTHOR-Patient_1-Patient_1", "Patient_1"),
+        ("seg study/a.nrrd", "seg study/a.seg.nrrd", "seg study-a", "seg study-a"),
+        ("seg study/images/a.nrrd", "seg study/masks/a.nrrd", "seg study-a", "seg study-a"),
     ],
 )
 def test_layouts(tmp_path, image, labels, name, subject):
@@ -44,6 +48,26 @@ def test_layouts(tmp_path, image, labels, name, subject):
 def test_capitals_do_not_matter_but_are_kept(tmp_path):
     touch(tmp_path, "Leg A/P1.nrrd", "leg a/masks/p1.nrrd")
     assert list(pairs(tmp_path)) == ["Leg A-P1"]
+
+
+def test_a_folder_of_masks_has_no_images(tmp_path):
+    touch(tmp_path, "x.nrrd", "x_mask.nrrd", "s1/masks/liver.nrrd", "s1/masks/skin_mask.nrrd")
+    assert list(pairs(tmp_path)) == ["x"]
+
+
+def test_a_label_map_is_of_one_image(tmp_path):
+    touch(tmp_path, "x.nrrd", "other/y.nrrd", "other/X_mask.nrrd", "images/other/x.nrrd")
+    assert pairs(tmp_path) == {"other-x": ("other-x", "images/other/x.nrrd", "other/X_mask.nrrd")}
+
+
+def test_what_has_no_partner_is_named(tmp_path):
+    touch(tmp_path, "a.nrrd", "a_mask.nrrd", "notes.txt", ".hidden/b.nrrd")
+    assert left_out(tmp_path, find_cases(tmp_path)) is None
+    touch(tmp_path, "p1/t1.nii", "p1/t2.nii", "p1/label.nii", "s1/ct/000.dcm", "s1/ct/001.dcm", "s1/gt.nii")
+    said = left_out(tmp_path, find_cases(tmp_path))
+    assert "5 images or label maps" in said and "(p1/label.nii, p1/t1.nii, p1/t2.nii, s1/ct, s1/gt.nii)" in said
+    touch(tmp_path, "z.mha")
+    assert "6 images or label maps" in (said := left_out(tmp_path, find_cases(tmp_path))) and "s1/gt.nii, ...)" in said
 
 
 def test_linked_folders_are_looked_into_once(tmp_path):
@@ -63,6 +87,18 @@ def test_a_list_decides(tmp_path):
     touch(tmp_path, "one.nrrd", "one.seg.nrrd", "two.nrrd", "drawn-by-anna.nrrd")
     (tmp_path / "cases.csv").write_text("image,labels,subject\ntwo.nrrd,drawn-by-anna.nrrd,Anna\n", encoding="utf-8")
     assert pairs(tmp_path) == {"two": ("Anna", "two.nrrd", "drawn-by-anna.nrrd")}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+def test_a_list_from_a_spreadsheet(tmp_path, encoding, separator, line_end):
+    touch(tmp_path, "eins, links.nrrd", "mask;1.nrrd")
+    rows = (("image", "labels", "name"), ('"eins, links.nrrd"', '"mask;1.nrrd"', "Müller"))
+    text = "".join(separator.join(row) + line_end for row in rows)
+    (tmp_path / "cases.csv").write_bytes(text.encode(encoding))
+    assert pairs(tmp_path) == {"Müller": ("Müller", "eins, links.nrrd", "mask;1.nrrd")}
+    assert left_out(tmp_path, []) is None
 
 
 def test_a_list_with_a_missing_file_names_line_and_file(tmp_path):

@@ -52,11 +52,26 @@ def origin(case: Case | SimulatedCase) -> list:
     """
     if isinstance(case, SimulatedCase):
         return ["simulated", case.seed, *case.shape]
-    return [[path.name, _checksum(path, path.stat().st_mtime_ns)] for path in (case.image, case.labels)]
+    return [[path.name, _checksum(path)] for path in (case.image, case.labels)]
+
+
+def _checksum(path: Path) -> str | None:
+    """Of a file, or of the names and contents of the files in a folder (a DICOM series); None if they are unreadable.
+
+    Then reading the case will say why.
+    """
+    try:
+        if not path.is_dir():
+            return _file_checksum(path, path.stat().st_mtime_ns)
+        files = sorted(file for file in path.iterdir() if file.is_file())
+        lines = [f"{file.name} {_file_checksum(file, file.stat().st_mtime_ns)}\n" for file in files]
+    except OSError:
+        return None
+    return hashlib.sha256("".join(lines).encode(errors="surrogateescape")).hexdigest()[:16]
 
 
 @cache
-def _checksum(path: Path, changed: int) -> str:
+def _file_checksum(path: Path, changed: int) -> str:
     """SHA-256 of the file as of its time `changed`, the first sixteen digits."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()[:16]
@@ -82,8 +97,14 @@ def load_problem(case: Case | SimulatedCase, axis: int = 0, label_any: bool = Fa
 
 def _read(case: Case) -> tuple[Volume, dict[str, np.ndarray]]:
     volume, segmentation = read_pair(case)
-    truth = {segment.name: segmentation.mask(i) for i, segment in enumerate(segmentation.segments)}
-    truth = {n: mask for n, mask in truth.items() if mask.any() and not is_not_muscle(n, {})}
+    truth: dict[str, np.ndarray] = {}
+    for i, segment in enumerate(segmentation.segments):
+        mask = segmentation.mask(i)
+        if not mask.any() or is_not_muscle(segment.name, {}):
+            continue
+        if segment.name in truth:
+            raise InputError(f"{case.labels}: two segments are called '{segment.name}'; name them apart")
+        truth[segment.name] = mask
     if not truth:
         raise InputError(f"{case.labels}: no voxel is labelled")
     return volume, truth

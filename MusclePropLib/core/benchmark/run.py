@@ -1,4 +1,4 @@
-"""Run the methods and score them; a method that fails becomes a row with its reason."""
+"""Run the methods and score them; a method that fails, or a case that cannot be read, becomes a row with its reason."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def run_benchmark(
     Rows that are there already are kept; failed ones are tried again. `load` stands in for `load_problem`.
     """
     for case in cases:
-        problem: Problem | InputError | None = None
+        problem: Problem | Exception | None = None
         for count, seed in plan.draws():
             for method in plan.methods:
                 row = _identity(case, plan, method, count, seed)
@@ -72,16 +72,16 @@ def _identity(case: Case | SimulatedCase, plan: Plan, method: str, count: int, s
     return {**where, "layout": plan.layout, "slices": count, "seed": seed, "method": method, "options": options}
 
 
-def _load(load: Callable[..., Problem], case: Case | SimulatedCase, plan: Plan) -> Problem | InputError:
+def _load(load: Callable[..., Problem], case: Case | SimulatedCase, plan: Plan) -> Problem | Exception:
     try:
         return load(case, **plan.reading())
-    except InputError as fault:
+    except Exception as fault:  # whatever is wrong with a case, the others are measured
         return fault
 
 
-def _outcome(problem: Problem | InputError, plan: Plan, method: str, count: int, seed: int) -> Row:
+def _outcome(problem: Problem | Exception, plan: Plan, method: str, count: int, seed: int) -> Row:
     try:
-        if isinstance(problem, InputError):
+        if isinstance(problem, Exception):
             raise problem
         annotations = annotate(problem, plan.layout, count, seed)
         if not any(_to_find(muscle, annotations) for muscle in annotations.muscles):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.files import files_below
 
 CASES_CSV = "cases.csv"
+_NAMED = 5
+"""So many of the files without a partner are named."""
 _ENDING = re.compile(r"(?:\.seg|\.igs)?\.(?:nrrd|nhdr|nii\.gz|nii|mha|mhd)$", re.IGNORECASE)
 _LABEL_WORDS = "labels?|masks?|seg|segmentations?|gt|groundtruth|truth|annotations?|contours?"
 _IMAGE_WORDS = "images?|imgs?|volumes?|vol|scans?"
@@ -44,11 +47,11 @@ def find_cases(folder: str | Path, subject: str | None = None) -> list[Case]:
     """All image and label pairs below `folder`, sorted by name.
 
     A `cases.csv` decides if there is one: columns image and labels, paths relative to it, and, if wanted, name and
-    subject. Otherwise a file is a label map if its name, its ending (`.seg.nrrd`) or a folder above it says so (label,
-    mask, seg, gt, annotation ...), and belongs to the image whose path is the same without such words: `x1.mha` and
-    `masksX1.mha` (Leg-3D-US), `imagesTr/a_0000.nii.gz` and `labelsTr/a.nii.gz` (nnU-Net), `s1/image.nrrd` and
-    `s1/label.nrrd`; a folder's only image and only label map belong together too. Images without one are left out.
-    Links to folders are followed.
+    subject. Otherwise a file is a label map if its name, its ending (`.seg.nrrd`) or a folder that the image is not in
+    says so (label, mask, seg, gt, annotation ...), and belongs to the image whose path is the same without such words:
+    `x1.mha` and `masksX1.mha` (Leg-3D-US), `imagesTr/a_0000.nii.gz` and `labelsTr/a.nii.gz` (nnU-Net), `s1/image.nrrd`
+    and `s1/label.nrrd`; a folder's only image and only label map belong together too. What has no partner is left out
+    (see `left_out`). Links to folders are followed.
 
     `subject` is a regular expression for the subject in the case's name (its first group, if any); by default words
     like `sub-03` or `patient_7`, else every case is a subject of its own.
@@ -63,6 +66,28 @@ def find_cases(folder: str | Path, subject: str | None = None) -> list[Case]:
         raise InputError(f"{folder}: no pair of image and label map found; name them alike or list them in {CASES_CSV}")
     _refuse_twins((case.name for case in cases), folder)
     return sorted(cases, key=lambda case: case.name)
+
+
+def left_out(folder: str | Path, cases: Iterable[Case]) -> str | None:
+    """A sentence on the images, DICOM folders and label maps below `folder` that are in none of the `cases` found.
+
+    None if there are none, or if a `cases.csv` decides.
+    """
+    folder = Path(folder)
+    if (folder / CASES_CSV).is_file():
+        return None
+    used = {path for case in cases for path in (case.image, case.labels)}
+    places = (path.parent if path.suffix.lower() == ".dcm" else path for path in _visible(folder))
+    images = (path for path in dict.fromkeys(places) if path.is_dir() or _ENDING.search(path.name))
+    alone = [path for path in images if path not in used]
+    if not alone:
+        return None
+    names = [path.relative_to(folder).as_posix() for path in alone[:_NAMED]] + ["..."] * (len(alone) > _NAMED)
+    what = "images or label maps" if len(alone) > 1 else "image or label map"
+    return (
+        f"{folder}: {len(alone)} {what} left out for want of a partner ({', '.join(names)}); "
+        f"name image and label map alike or list them in {CASES_CSV}"
+    )
 
 
 def split_subjects(cases: list[Case], seed: int, shares: tuple[float, float] = (0.2, 0.2)) -> Split:
@@ -83,55 +108,109 @@ def split_subjects(cases: list[Case], seed: int, shares: tuple[float, float] = (
 
 
 def _listed(path: Path, subject: str | None) -> Iterator[Case]:
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        rows = csv.DictReader(file)
-        if not {"image", "labels"} <= set(rows.fieldnames or ()):
-            raise InputError(f"{path}: needs the columns image and labels")
-        for row in rows:
-            image, labels = (path.parent / (row[column] or "").strip() for column in ("image", "labels"))
-            for file_path in (image, labels):
-                if not file_path.exists() or file_path == path.parent:
-                    raise InputError(f"{path}, line {rows.line_num}: no such file: {file_path}")
-            name = (row.get("name") or "").strip() or _ENDING.sub("", row["image"].strip()).replace("/", "-")
-            yield Case(name, (row.get("subject") or "").strip() or _subject(name, subject), image, labels)
+    rows = _table(path)
+    if not {"image", "labels"} <= set(rows.fieldnames or ()):
+        raise InputError(f"{path}: needs the columns image and labels")
+    for row in rows:
+        image, labels = (path.parent / (row[column] or "").strip() for column in ("image", "labels"))
+        for file_path in (image, labels):
+            if not file_path.exists() or file_path == path.parent:
+                raise InputError(f"{path}, line {rows.line_num}: no such file: {file_path}")
+        name = (row.get("name") or "").strip() or _ENDING.sub("", row["image"].strip()).replace("/", "-")
+        yield Case(name, (row.get("subject") or "").strip() or _subject(name, subject), image, labels)
+
+
+def _table(path: Path) -> csv.DictReader:
+    """The rows of a table as spreadsheets save it: the header line says what separates the columns.
+
+    What is not UTF-8 is taken for the Western letters of Windows.
+    """
+    data = path.read_bytes()
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = data.decode("cp1252", errors="replace")
+    lines = io.StringIO(text, newline=None)
+    separator = max(",;\t", key=lines.readline().count)
+    lines.seek(0)
+    return csv.DictReader(lines, delimiter=separator)
 
 
 def _paired(folder: Path, subject: str | None) -> Iterator[Case]:
-    images: dict[str, Path] = {}
-    labels: dict[str, Path] = {}
+    found = [_File.of(path, folder) for path in _visible(folder) if _ENDING.search(path.name)]
+    alike: dict[str, list[_File]] = {}
+    for file in found:
+        alike.setdefault(file.plain, []).append(file)
+    pairs = [_image_and_labels(files) for files in alike.values() if len(files) > 1]
+    pairs += _neighbours(found, {file.path for pair in pairs for file in pair})
+    for image, labels in pairs:
+        name = _name(image.path.relative_to(folder))
+        yield Case(name, _subject(name, subject), image.path, labels.path)
+
+
+def _visible(folder: Path) -> Iterator[Path]:
+    """The files below the folder that are neither hidden nor in a hidden folder."""
     for path in files_below(folder):
-        relative = path.relative_to(folder)
-        if not _ENDING.search(path.name) or any(part.startswith(".") for part in relative.parts):
-            continue
-        plain, is_label = _plain(relative)
-        key = plain.lower()
-        place = labels if is_label else images
-        if key in place:
-            raise InputError(f"{place[key]} and {path.name} look like the same case; list the cases in {CASES_CSV}")
-        place[key] = path
-    for key, image in images.items():
-        mask = labels.get(key) or _only_neighbour(image, images, labels)
-        if mask:
-            name = _plain(image.relative_to(folder))[0].replace("/", "-") or _ENDING.sub("", image.name)
-            yield Case(name, _subject(name, subject), image, mask)
+        if not any(part.startswith(".") for part in path.relative_to(folder).parts):
+            yield path
 
 
-def _only_neighbour(image: Path, images: dict[str, Path], labels: dict[str, Path]) -> Path | None:
-    """The label map of a folder that holds one image and one label map, whatever they are called."""
-    beside = [[path for path in found.values() if path.parent == image.parent] for found in (images, labels)]
-    return beside[1][0] if [len(found) for found in beside] == [1, 1] else None
+class _File(NamedTuple):
+    """A file by its path below the folder.
+
+    `plain` is what image and label map of a case have in common; `says` tells of each part of the path, the file's own
+    name last, whether it has a word for label maps.
+    """
+
+    path: Path
+    plain: str
+    says: tuple[bool, ...]
+
+    @classmethod
+    def of(cls, path: Path, folder: Path) -> _File:
+        parts = _parts(path.relative_to(folder))
+        plain = [_without(part, _LABEL_WORDS) for part in parts]
+        says = [before != after for before, after in zip(parts, plain, strict=True)]
+        says[-1] = says[-1] or path.name.lower().endswith(".seg.nrrd")
+        return cls(path, _joined(plain, "/").lower(), tuple(says))
 
 
-def _plain(relative: Path) -> tuple[str, bool]:
-    """What image and label map of a case have in common, but for capitals, and whether this is the label map."""
-    stem = _ENDING.sub("", relative.name)
-    is_label = relative.name.lower().endswith(".seg.nrrd")
-    parts = []
-    for part in (*relative.parts[:-1], re.sub(r"_0000$", "", stem)):
-        plain = _without(part, _LABEL_WORDS)
-        is_label = is_label or plain != part
-        parts.append(_without(plain, _IMAGE_WORDS))
-    return "/".join(part for part in parts if part), is_label
+def _image_and_labels(files: list[_File]) -> tuple[_File, _File]:
+    """Of two files alike, the one whose path has more words for label maps is that; InputError if none is plainly so.
+
+    The words are compared because a folder above both, such as `SegTHOR` or `segmentation study`, may have one, too.
+    """
+    image, labels, *more = sorted(files, key=lambda file: sum(file.says))
+    if more or image.says[-1] or sum(image.says) == sum(labels.says):
+        paths = " and ".join([str(files[0].path), *(file.path.name for file in files[1:])])
+        raise InputError(f"{paths} look like the same case; list the cases in {CASES_CSV}")
+    return image, labels
+
+
+def _neighbours(found: list[_File], taken: set[Path]) -> Iterator[tuple[_File, _File]]:
+    """Image and label map of the folders that hold one of each, whatever they are called; not of a folder of masks."""
+    beside: dict[Path, tuple[list[_File], list[_File]]] = {}
+    for file in found:
+        if file.says[-2:-1] != (True,):
+            beside.setdefault(file.path.parent, ([], []))[file.says[-1]].append(file)
+    for images, labels in beside.values():
+        if len(images) == len(labels) == 1 and not {images[0].path, labels[0].path} & taken:
+            yield images[0], labels[0]
+
+
+def _name(relative: Path) -> str:
+    """The name of the case with this image."""
+    return _joined(_parts(relative), "-") or _ENDING.sub("", relative.name)
+
+
+def _parts(relative: Path) -> list[str]:
+    """The folders and the file's name without its ending and nnU-Net's number of the channel."""
+    return [*relative.parts[:-1], re.sub(r"_0000$", "", _ENDING.sub("", relative.name))]
+
+
+def _joined(parts: Iterable[str], separator: str) -> str:
+    """The parts without words for images."""
+    return separator.join(plain for part in parts if (plain := _without(part, _IMAGE_WORDS)))
 
 
 def _without(name: str, words: str) -> str:
