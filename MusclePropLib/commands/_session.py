@@ -120,6 +120,7 @@ class Session:
         from MusclePropLib.core.measurements.records import record_path
         from MusclePropLib.core.propagated import propagated_segmentation
         from MusclePropLib.core.segmentation import write_segmentation
+        from MusclePropLib.core.segments import with_values
         from MusclePropLib.jobs.job import read_result
 
         check_output(case.output, (case.image, case.annotations))
@@ -127,47 +128,65 @@ class Session:
         if report is not None:
             check_folder(report)
         clock = [time.monotonic()]
-        job, annotations, geometry = self._write_job(case)
+        job, annotations, geometry, values = self._write_job(case)
         with job:
             clock.append(time.monotonic())
             _judge(run_to_end(self._runner, job, on_event))
             clock.append(time.monotonic())
             result = read_result(job)
-            write_segmentation(
-                case.output, propagated_segmentation(result.labels, annotations, geometry, result.summary)
-            )
+            found = propagated_segmentation(result.labels, annotations, geometry, result.summary)
+            if not _holds_names(case.output):
+                found = with_values(found, values)
+            write_segmentation(case.output, found)
             clock.append(time.monotonic())
-            summary = _completed(result.summary, annotations, case, clock)
+            summary = _completed(result.summary, annotations, [s.value for s in found.segments], case, clock)
             write_json(record_path(case.output), summary)
             if report is not None:
                 _write_report(report, job, result.labels, summary)
         return summary
 
-    def _write_job(self, case: Case) -> tuple[Job, Annotations, Geometry]:
-        """The job on disk, its annotations and the stored grid. Never holds the volume and all labels at once."""
+    def _write_job(self, case: Case) -> tuple[Job, Annotations, Geometry, list[int]]:
+        """The job on disk, its annotations, the stored grid and the muscles' label values in the file.
+
+        Never holds the volume and all labels at once.
+        """
         from MusclePropLib.core.propagated import overlapping
         from MusclePropLib.core.segmentation import SEG_NRRD
         from MusclePropLib.core.volumes import read_volume
         from MusclePropLib.jobs.job import write_job
 
-        annotations, grid = self._read_drawn(case)
+        annotations, grid, values = self._read_drawn(case)
         volume = read_volume(case.image)
         if not grid.matches(volume.geometry):  # Slicer stores the part of the volume's grid that holds segments
-            annotations, _ = self._read_drawn(case, volume)
-        if overlapping(annotations) and not case.output.name.lower().endswith(SEG_NRRD):
+            annotations, _, values = self._read_drawn(case, volume)
+        if overlapping(annotations) and not _holds_names(case.output):
             raise InputError(f"{case.annotations}: drawn muscles overlap, which only a {SEG_NRRD} can hold as output")
         job = write_job(volume.along(annotations.axis), annotations, self._settings)
-        return job, annotations, volume.geometry
+        return job, annotations, volume.geometry, values
 
-    def _read_drawn(self, case: Case, volume: Volume | None = None) -> tuple[Annotations, Geometry]:
-        """What is drawn, on the volume's grid or on the file's own, and that grid."""
+    def _read_drawn(self, case: Case, volume: Volume | None = None) -> tuple[Annotations, Geometry, list[int]]:
+        """What is drawn, on the volume's grid or on the file's own, that grid, and the muscles' label values.
+
+        These are 1, 2, ... where segments in layers of their own share some, or a name.
+        """
         from MusclePropLib.core.measurements.placed import on_grid
         from MusclePropLib.core.segmentation import annotations_from_segmentation, read_segmentation
 
         drawn = read_segmentation(case.annotations)
         if volume is not None:
             drawn = on_grid(drawn, volume)
-        return annotations_from_segmentation(drawn, self._axis, str(case.annotations)), drawn.geometry
+        annotations = annotations_from_segmentation(drawn, self._axis, str(case.annotations))
+        values = {segment.name: segment.value for segment in drawn.segments}
+        if len(set(values.values())) < len(drawn.segments):
+            values = {muscle.name: value for value, muscle in enumerate(annotations.muscles, 1)}
+        return annotations, drawn.geometry, [values[muscle.name] for muscle in annotations.muscles]
+
+
+def _holds_names(output: Path) -> bool:
+    """Whether the result's format has room for names and layers, and not for label values alone."""
+    from MusclePropLib.core.segmentation import SEG_NRRD
+
+    return output.name.lower().endswith(SEG_NRRD)
 
 
 def _judge(final: Event) -> None:
@@ -193,7 +212,9 @@ def check_record(output: Path) -> None:
         raise InputError(f"{path}: the record of {output.name} would overwrite that of {other.name}")
 
 
-def _completed(summary: dict[str, Any], annotations: Annotations, case: Case, clock: list[float]) -> dict[str, Any]:
+def _completed(
+    summary: dict[str, Any], annotations: Annotations, values: list[int], case: Case, clock: list[float]
+) -> dict[str, Any]:
     """The worker's summary with what a format without tags does not hold, the client's files, seconds and memory."""
     start, read, computed, written = clock
     seconds = {"read": read - start, **summary["seconds"], "write": written - computed, "total": written - start}
@@ -201,8 +222,8 @@ def _completed(summary: dict[str, Any], annotations: Annotations, case: Case, cl
 
     memory = {"client": peak_memory_mb(), "worker": summary["peak_memory_mb"]}
     files = {name: str(getattr(case, name).resolve()) for name in ("image", "annotations", "output")}
-    absent = (sorted(muscle.absent) for muscle in annotations.muscles)
-    muscles = [m | {"absent_slices": a} for m, a in zip(summary["muscles"], absent, strict=True)]
+    known = ({"absent_slices": sorted(muscle.absent)} for muscle in annotations.muscles)
+    muscles = [m | k | {"value": v} for m, k, v in zip(summary["muscles"], known, values, strict=True)]
     own = {"axis": annotations.axis, "muscles": muscles, "seconds": seconds, "peak_memory_mb": memory}
     return files | summary | own
 

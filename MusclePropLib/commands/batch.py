@@ -175,9 +175,11 @@ def _propagate(item: Item, session: Session, settings: Mapping[str, Any], progre
 
 
 def _told(record: Mapping[str, Any], before: bool) -> str:
+    from MusclePropLib.core.measurements.tables import millilitres
+
     if record["status"] == "failed":
         return record["message"].splitlines()[0]
-    volumes = ", ".join(f"{m['name']} {m['volume_ml']:.1f} ml" for m in record["muscles"])
+    volumes = ", ".join(f"{m['name']} {millilitres(m['volume_ml'])} ml" for m in record["muscles"])
     return f"{volumes} ({'done before' if before else format(record['seconds']['total'], '.0f') + ' s'})"
 
 

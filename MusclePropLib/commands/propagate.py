@@ -48,15 +48,18 @@ def run(args: argparse.Namespace) -> int:
 
 def describe(summary: Mapping[str, Any]) -> str:
     """The summary of a propagation as a short text."""
+    from MusclePropLib.core.measurements.tables import millilitres
+
     names, methods = (
         max(usual, 2 + max(len(m[key]) for m in summary["muscles"])) for key, usual in (("name", 24), ("method", 16))
     )
-    lines = [f"{'muscle':<{names}}{'volume':>10}{'expected Dice':>15}  {'method':<{methods}}drawn slices"]
+    drawn = f"slices drawn across axis {summary['axis']}"
+    lines = [f"{'muscle':<{names}}{'volume':>10}{'expected Dice':>15}  {'method':<{methods}}{drawn}"]
     for muscle in summary["muscles"]:
         estimate = muscle["estimate"]
         expected = "-" if estimate is None else f"{estimate:.2f}"
         lines.append(
-            f"{muscle['name']:<{names}}{muscle['volume_ml']:>7.1f} ml{expected:>15}  "
+            f"{muscle['name']:<{names}}{millilitres(muscle['volume_ml']):>7} ml{expected:>15}  "
             f"{muscle['method']:<{methods}}{', '.join(map(str, muscle['drawn_slices']))}"
         )
     if summary.get("next_slice") is not None:

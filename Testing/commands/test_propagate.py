@@ -60,6 +60,26 @@ def test_plain_label_maps(tmp_path, ending):
     assert np.array_equal(result.layers[0], labels)
 
 
+@pytest.mark.parametrize("values", [(100, 150, 200), (3, 7, 1000)])
+def test_label_values_are_kept_where_they_are_all_that_tells_the_muscles_apart(tmp_path, capsys, values):
+    image, _ = write_case(tmp_path)
+    given, out, labels = tmp_path / "given.mha", tmp_path / "out.mha", np.zeros(SHAPE, np.uint16)
+    for row, value in enumerate(values):
+        labels[[0, -1], 2 * row] = value
+    write_segmentation(given, segmentation_from_labels(labels, GRID))
+    assert cli.main(["propagate", str(image), str(given), "-o", str(out)]) == 0
+    assert "across axis 0" in capsys.readouterr().out
+    before, after = read_segmentation(given), read_segmentation(out)
+    assert [s.value for s in after.segments] == list(values)
+    assert [s.name for s in after.segments] == [s.name for s in before.segments]
+    assert np.array_equal(after.layers[0][[0, -1]], labels[[0, -1]])
+    assert [muscle["value"] for muscle in read_record(out)["muscles"]] == list(values)
+    assert cli.main(["measure", str(out), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)["muscles"]
+    assert [muscle["muscle"] for muscle in told] == [s.name for s in before.segments]
+    assert all(muscle["drawn_slices"] == 2 for muscle in told)
+
+
 def test_a_label_map_is_measured_by_the_record_beside_it(tmp_path, capsys):
     """It holds neither names nor drawn slices; those of GM, its second array axis being that of the slices."""
     image, drawn = tmp_path / "leg.nrrd", tmp_path / "drawn.seg.nrrd"
@@ -175,10 +195,11 @@ def test_no_column_runs_into_the_next():
         {"name": "Gastrocnemius medialis, left", "volume_ml": 1234.5, "estimate": None, "method": "mean"},
         {"name": "GL", "volume_ml": 1.0, "estimate": 0.9, "method": "network, free in size"},
     ]
-    summary = {"muscles": [m | {"drawn_slices": [3]} for m in muscles], "output": "out", "seconds": {"total": 1}}
+    summary = {"muscles": [m | {"drawn_slices": [3]} for m in muscles], "axis": 0, "output": "out"}
+    summary |= {"seconds": {"total": 1}}
     rows = describe(summary).splitlines()
     assert "left " in rows[1] and "free in size  3" in rows[2]
-    assert {row.index("3", 60) for row in rows[1:3]} == {rows[0].index("drawn")}
+    assert {row.index("3", 60) for row in rows[1:3]} == {rows[0].index("slices drawn")}
 
 
 class Terminal(io.StringIO):
