@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import struct
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,12 @@ ORIENTATION = "0020|0037"
 SPACING_BETWEEN = "0018|0088"
 FRAME_TIMES = ("0018|1063", "0018|1065")
 SAME_PLACE_MM = 1e-3
+SOP_CLASS = "0008|0016"
+NUMBER = "0020|0013"
+WHOLE_STEPS = 0.1
+"""How far, in slices, a gap may be off a whole number of slices for them to be missing: positions may be rounded."""
+HEADER_BYTES = 1 << 14
+"""How much of a file is looked at for the series that it belongs to."""
 
 
 def is_dicom(path: Path) -> bool:
@@ -28,7 +36,8 @@ def series_reader(path: Path) -> sitk.ImageSeriesReader | sitk.ImageFileReader:
     """A reader for the series in folder `path`, or for the series that file `path` belongs to.
 
     Raises InputError if the folder holds no series, or several, so that the choice is the user's and not the order
-    of the files, and for a file of many frames of which is not known where they are.
+    of the files, if a file of the series cannot be read, and for a file of many frames of which is not known where
+    they are.
     """
     if path.is_dir():
         folder, series = path, _series_ids(path)
@@ -45,6 +54,8 @@ def series_reader(path: Path) -> sitk.ImageSeriesReader | sitk.ImageFileReader:
     files = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(os.fspath(folder), uid)
     if len(files) == 1 and _frames(single := open_image(Path(files[0]))) > 1:
         return _placed(single, path)
+    if files:
+        _check_readable(path, uid, files)
     reader = sitk.ImageSeriesReader()
     reader.SetFileNames(files or [os.fspath(path)])
     reader.MetaDataDictionaryArrayUpdateOn()
@@ -75,10 +86,49 @@ def _series_ids(folder: Path) -> tuple[str, ...]:
         sitk.ProcessObject.SetGlobalWarningDisplay(before)
 
 
+def _check_readable(path: Path, uid: str, files: Sequence[str]) -> None:
+    """InputError for a damaged file of the series, which ITK leaves out with no more than a warning.
+
+    Reports and the like, which are no images, are left out as well: a damaged slice is told by the kind of its
+    object, or by ending where its header should be. Damaged files that name another series do not matter.
+    """
+    first = open_image(Path(files[0]))
+    kind = first.GetMetaData(SOP_CLASS).strip("\0 ") if first.HasMetaDataKey(SOP_CLASS) else ""
+    taken, endings = {Path(file).name for file in files}, {Path(file).suffix for file in files} - {""}
+    for file in sorted(Path(files[0]).parent.iterdir()):
+        if file.name in taken or file.name.startswith(".") or not file.is_file():
+            continue
+        start = _beginning(file)
+        found, series = _uid(start, b"\2\0\2\0"), _uid(start, b"\x20\0\x0e\0")
+        short = not found and len(start) < HEADER_BYTES and file.suffix in endings
+        if short or (found and found == kind and series in (uid, "")):
+            raise InputError(f"{path}: the file {file.name} of the DICOM series cannot be read (damaged?)")
+
+
+def _beginning(file: Path) -> bytes:
+    """The file's first bytes; none where it must not be read, as of an empty file."""
+    try:
+        with file.open("rb") as stream:
+            return stream.read(HEADER_BYTES)
+    except OSError:
+        return b""
+
+
+def _uid(start: bytes, tag: bytes) -> str:
+    """The value of the first little-endian element `tag`, be its type explicit or implicit; "" without it."""
+    at = start.find(tag)
+    if at < 0 or at + 8 > len(start):
+        return ""
+    explicit = start[at + 4 : at + 6] == b"UI"
+    (length,) = struct.unpack_from("<H", start, at + (6 if explicit else 4))
+    return start[at + 8 : at + 8 + length].decode("ascii", "replace").strip("\0 ")
+
+
 def uneven_positions(reader: sitk.ImageSeriesReader, path: Path) -> np.ndarray | None:
     """Positions (slices,) in mm of a series that has been read, if its slices are not evenly spaced; else None.
 
-    InputError if they do not all follow each other in one direction: then it holds several volumes.
+    InputError if they do not all follow each other in one direction: then it holds several volumes; and if there are
+    gaps because slices are missing.
     """
     files = reader.GetFileNames()
     if not all(reader.HasMetaDataKey(i, key) for i in range(len(files)) for key in (POSITION, ORIENTATION)):
@@ -90,4 +140,33 @@ def uneven_positions(reader: sitk.ImageSeriesReader, path: Path) -> np.ndarray |
     steps = np.diff(positions)
     if (steps < SAME_PLACE_MM).any():
         raise InputError(f"{path}: several slices at the same place (a time series?); one volume is needed")
-    return None if len(steps) < 2 or np.ptp(steps) <= 0.01 * np.mean(steps) else positions
+    if len(steps) < 2 or np.ptp(steps) <= 0.01 * np.mean(steps):
+        return None
+    _check_complete(reader, steps, path)
+    return positions
+
+
+def _check_complete(reader: sitk.ImageSeriesReader, steps: np.ndarray, path: Path) -> None:
+    """InputError if the slices are even but for gaps in which whole slices would fit, as their numbers confirm.
+
+    `steps` (slices - 1,) mm. Slices that are numbered on without a gap were recorded like this.
+    """
+    usual = float(np.median(steps))
+    times = np.rint(steps / usual)
+    if times.max() < 2 or (np.abs(steps / usual - times) > WHOLE_STEPS).any() or _numbered_on(reader):
+        return
+    at, files = int(np.argmax(times)), [Path(file).name for file in reader.GetFileNames()]
+    gap = f"between {files[at]} and {files[at + 1]}, {steps[at]:.4g} mm apart, where others are {usual:.4g} mm apart"
+    raise InputError(f"{path}: a slice of the DICOM series is missing {gap}")
+
+
+def _numbered_on(reader: sitk.ImageSeriesReader) -> bool:
+    """Whether the slices' numbers go up, or down, by one each."""
+    count = len(reader.GetFileNames())
+    if not all(reader.HasMetaDataKey(i, NUMBER) for i in range(count)):
+        return False
+    numbers = [reader.GetMetaData(i, NUMBER).strip() for i in range(count)]
+    try:
+        return set(np.diff([int(number) for number in numbers]).tolist()) in ({1}, {-1})
+    except ValueError:
+        return False

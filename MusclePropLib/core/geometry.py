@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,3 +72,39 @@ class Geometry:
         corners[:, :3] *= np.array(self.shape) - 1
         shift = np.linalg.norm((corners @ (self.affine - other.affine).T)[:, :3], axis=1)
         return bool(shift.max() <= tolerance * min(self.spacing))
+
+    def differences(self, other: Geometry, tolerance: float = 0.01) -> str:
+        """What sets this grid apart from `other`, as in "spacing 1 x 1 x 3 mm, not 1 x 1 x 1 mm".
+
+        Named are size, spacing, origin and direction where they move a corner by over `tolerance` voxels, in the order
+        of ITK and Slicer (i, j, k) and in LPS; all that differ if none alone does.
+        """
+        extent = np.maximum(self.shape, other.shape)[::-1]
+        (spacing, direction), (their_spacing, their_direction) = self._parts(), other._parts()
+        origin, their_origin = self.affine[:3, 3], other.affine[:3, 3]
+        parts = [
+            (np.abs(spacing - their_spacing) * extent, "spacing", spacing, their_spacing, " x ", " mm"),
+            (np.abs(origin - their_origin), "origin", origin, their_origin, ", ", " mm"),
+            (np.abs(direction - their_direction) * spacing * extent, "direction", direction, their_direction, " ", ""),
+        ]
+        limit = tolerance * min(self.spacing)
+        shown = [part for part in parts if part[0].max() > limit] or [part for part in parts if part[0].any()]
+        said = [_not_the_same(*part[1:]) for part in shown]
+        if self.shape != other.shape:
+            said.insert(0, _not_the_same("size", self.shape[::-1], other.shape[::-1], " x ", " voxels"))
+        return "; ".join(said)
+
+    def _parts(self) -> tuple[np.ndarray, np.ndarray]:
+        """Spacing (3,) in mm and direction (3, 3), a unit column per axis, in ITK's order of axes."""
+        spacing = np.array(self.spacing[::-1])
+        return spacing, self.affine[:3, 2::-1] / spacing
+
+
+def _not_the_same(what: str, here: ArrayLike, there: ArrayLike, between: str, unit: str) -> str:
+    """Both values with four digits, or as many more as it takes to tell them apart."""
+    values = [np.round(np.ravel(v).astype(float), 9) + 0.0 for v in (here, there)]
+    for digits in range(4, 16):
+        texts = [between.join(f"{number:.{digits}g}" for number in numbers) for numbers in values]
+        if texts[0] != texts[1]:
+            break
+    return f"{what} {texts[0]}{unit}, not {texts[1]}{unit}"

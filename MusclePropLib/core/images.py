@@ -16,8 +16,11 @@ import SimpleITK as sitk
 
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.geometry import Geometry
+from MusclePropLib.core.nifti import check_whole, grid_is_finite
 
 WRITABLE = (".nrrd", ".nhdr", ".nii", ".nii.gz", ".mha", ".mhd")
+SHEARED = "the image's axes are not at right angles (sheared); resample it onto a grid with right angles first"
+NOWHERE = "the header does not say where the voxels lie (its grid holds NaN or infinity)"
 
 
 class _ImageBuffer:
@@ -66,16 +69,39 @@ def open_image(path: Path) -> sitk.ImageFileReader:
     try:
         reader.ReadImageInformation()
     except RuntimeError as fault:
+        if "orthonormal" in str(fault):
+            raise InputError(f"{path}: {SHEARED if grid_is_finite(path) else NOWHERE}") from fault
         raise InputError(f"{path}: not an image that can be read ({_reason(fault)})") from fault
     return reader
 
 
 def load_pixels(reader: sitk.ImageFileReader | sitk.ImageSeriesReader, path: Path) -> sitk.Image:
-    """The reader's image with its pixels; InputError if the file breaks off or is damaged."""
+    """The reader's image with its pixels; InputError if the file breaks off or is damaged, or its place is NaN."""
+    if isinstance(reader, sitk.ImageFileReader):
+        name = reader.GetFileName()
+        if reader.GetImageIOFromFileName(name) == "NiftiImageIO":
+            check_whole(Path(name))
     try:
-        return reader.Execute()
+        image = reader.Execute()
     except RuntimeError as fault:
-        raise InputError(f"{path}: the image cannot be read ({_reason(fault)})") from fault
+        reason = _metaimage_fault(path) if "MetaImageIO" in str(fault) else _reason(fault)
+        raise InputError(f"{path}: the image cannot be read ({reason})") from fault
+    if not np.isfinite([*image.GetOrigin(), *image.GetSpacing(), *image.GetDirection()]).all():
+        raise InputError(f"{path}: {NOWHERE}")
+    return image
+
+
+def _metaimage_fault(path: Path) -> str:
+    """Why a MetaImage cannot be read; ITK gives the last fault of the system, which may be an older one."""
+    with path.open("rb") as file:
+        lines = (line.partition(b"=") for line in file)
+        name = next((os.fsdecode(value.strip()) for key, _, value in lines if key.strip() == b"ElementDataFile"), "")
+    if name.upper() == "LOCAL" or not name:
+        return "the file breaks off or is damaged"
+    if name.upper().startswith("LIST") or "%" in name:
+        return "one of its files of voxels is missing, breaks off or is damaged"
+    fault = "breaks off or is damaged" if (path.parent / name).is_file() else "is missing"
+    return f"its file of voxels, {name}, {fault}"
 
 
 def metadata(reader: sitk.ImageFileReader) -> dict[str, str]:

@@ -61,7 +61,8 @@ class Segmentation:
             return self
         shift = grid_shift(self.geometry, geometry)
         if shift is None:
-            raise InputError(f"{self.source or 'segmentation'}: different grids: its voxels are not those of the image")
+            said = f"its voxels are not those of the image ({self.geometry.differences(geometry)})"
+            raise InputError(f"{self.source or 'segmentation'}: different grids: {said}")
         return self._moved(geometry, shift, shift)
 
     def restored_to(self, whole: Geometry) -> Segmentation:
@@ -152,6 +153,21 @@ def segmentation_from_slices(
             view[t][mask] = value
         placed.append(replace(segment, layer=number, value=value))
     return Segmentation(geometry, layers or [np.zeros(geometry.shape, np.uint8)], placed, source)
+
+
+def with_values(segmentation: Segmentation, values: Sequence[int]) -> Segmentation:
+    """The same in one layer with other label values, one for each segment, all different; as it is if they are those.
+
+    `segmentation` has one layer.
+    """
+    if list(values) == [segment.value for segment in segmentation.segments]:
+        return segmentation
+    (layer,) = segmentation.layers
+    table = np.zeros(int(layer.max()) + 1, np.uint8 if max(values) <= MAX_LABELS else np.uint16)
+    for segment, value in zip(segmentation.segments, values, strict=True):
+        table[segment.value] = value
+    segments = [replace(segment, value=value) for segment, value in zip(segmentation.segments, values, strict=True)]
+    return replace(segmentation, layers=[table[layer]], segments=segments)
 
 
 def label_values(labels: np.ndarray, source: str = "label map") -> list[int]:

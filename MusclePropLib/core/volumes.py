@@ -60,8 +60,9 @@ class Volume:
 def read_volume(path: str | Path) -> Volume:
     """Read NRRD, NIfTI, MetaImage, a DICOM series (its folder or one of its files) or a tracked IGSIO sequence.
 
-    Raises InputError, naming the file, if it is missing, not an image, in colour, a time series without poses, has
-    NaN or infinite values, is empty or constant, or has one slice only.
+    Raises InputError, naming the file, if it is missing, not an image, breaks off, is in colour, a time series without
+    poses, has NaN or infinite values (NaN in a NIfTI counts as 0), is empty or constant, has one slice only, or lacks
+    slices of a DICOM series.
     """
     path = Path(path)
     if not path.exists():

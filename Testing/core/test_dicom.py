@@ -10,7 +10,7 @@ ROW, COLUMN = np.array([0.6, 0.8, 0.0]), np.array([0.0, 0.0, -1.0])
 NORMAL = np.cross(ROW, COLUMN)
 
 
-def write_series(folder, uid="1.2.3", distances=(0.0, 2, 4, 6, 8), prefix="slice"):
+def write_series(folder, uid="1.2.3", distances=(0.0, 2, 4, 6, 8), prefix="slice", numbers=(1, 2, 3, 4, 5)):
     """One oblique series of five slices, their files named against their order."""
     paths = []
     for index, distance in enumerate(distances):
@@ -23,7 +23,7 @@ def write_series(folder, uid="1.2.3", distances=(0.0, 2, 4, 6, 8), prefix="slice
             "0008|0060": "US",
             "0020|000d": "1.2.9",
             "0020|000e": uid,
-            "0020|0013": str(index + 1),
+            "0020|0013": str(numbers[index]),
             "0020|0032": "\\".join(f"{v:.6f}" for v in position),
             "0020|0037": "\\".join(f"{v:.6f}" for v in [*ROW, *COLUMN]),
         }
@@ -59,6 +59,66 @@ def test_of_several_series_the_user_must_name_one(tmp_path):
 def test_uneven_slices_keep_their_positions(tmp_path):
     write_series(tmp_path, distances=(0, 2, 4, 9, 11))
     np.testing.assert_allclose(read_volume(tmp_path).slice_positions(), [0, 2, 4, 9, 11], atol=1e-4)
+
+
+def refused(path):
+    with pytest.raises(InputError) as caught:
+        read_volume(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("kept", [0, 100, 500, -100])
+@pytest.mark.parametrize("which", [2, 4])
+def test_a_damaged_slice_is_not_left_out(tmp_path, which, kept):
+    paths = write_series(tmp_path)
+    paths[which].write_bytes(paths[which].read_bytes()[:kept])
+    for path in (tmp_path, paths[0]):
+        assert f"{paths[which].name} of the DICOM series cannot be read" in refused(path)
+
+
+def test_damaged_files_of_other_series_do_not_matter_beside_a_named_file(tmp_path):
+    paths = write_series(tmp_path)
+    other = write_series(tmp_path, uid="1.2.3.7", prefix="other")
+    other[1].write_bytes(other[1].read_bytes()[:-20])
+    np.testing.assert_array_equal(read_volume(paths[0]).array, ARRAY)
+    assert other[1].name in refused(other[0])
+
+
+def test_files_that_are_no_slices_do_not_matter(tmp_path):
+    """A report of the same series, the index of a disc, a text, and what macOS leaves beside each file."""
+    pydicom = pytest.importorskip("pydicom")
+    write_series(tmp_path)
+    for name, kind in [("report.dcm", "1.2.840.10008.5.1.4.1.1.88.11"), ("DICOMDIR", "1.2.840.10008.1.3.10")]:
+        data = pydicom.Dataset()
+        data.SOPClassUID, data.SOPInstanceUID, data.SeriesInstanceUID = kind, "1.2.7.1", "1.2.3"
+        data.file_meta = pydicom.dataset.FileMetaDataset()
+        data.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+        data.save_as(tmp_path / name, enforce_file_format=True)
+    (tmp_path / "readme.txt").write_text("Leg", encoding="utf-8")
+    (tmp_path / "._slice9.dcm").write_bytes(b"Mac OS X")
+    np.testing.assert_array_equal(read_volume(tmp_path).array, ARRAY)
+
+
+@pytest.mark.parametrize("offset", [0, 0.1])
+def test_a_slice_is_missing(tmp_path, offset):
+    paths = write_series(tmp_path, distances=(0, 2, 4, 8 + offset, 10), numbers=(1, 2, 3, 5, 6))
+    message = refused(tmp_path)
+    assert f"missing between {paths[2].name} and {paths[3].name}" in message
+    assert f"{4 + offset:g} mm apart, where others are 2 mm apart" in message
+
+
+@pytest.mark.parametrize(
+    ("distances", "numbers"), [((0, 2, 4, 8, 10), (1, 2, 3, 4, 5)), ((0, 2.3, 4, 9, 11), (1, 2, 3, 5, 6))]
+)
+def test_slices_that_were_recorded_unevenly_are_not_missing(tmp_path, distances, numbers):
+    write_series(tmp_path, distances=distances, numbers=numbers)
+    np.testing.assert_allclose(read_volume(tmp_path).slice_positions(), distances, atol=1e-4)
+
+
+def test_positions_that_are_rounded_are_no_gaps(tmp_path):
+    write_series(tmp_path, distances=(0, 0.6, 1.3, 1.9, 2.5), numbers=(1, 3, 5, 7, 9))
+    np.testing.assert_array_equal(read_volume(tmp_path).array, ARRAY)
 
 
 def test_a_series_of_one_slice(tmp_path):

@@ -284,6 +284,41 @@ def test_other_grids_are_refused(other):
     assert "a.seg.nrrd: different grids" in fault(segmentation.resampled_to, other)
 
 
+TURN = np.array([[0.8, -0.6, 0, 0], [0.6, 0.8, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        (
+            Geometry.from_spacing(GRID.shape, (3.0, 0.5, 0.26)),
+            "(spacing 0.25 x 0.5 x 3 mm, not 0.26 x 0.5 x 3 mm)",
+        ),
+        (
+            Geometry.from_spacing((4, 5, 3), (3.0, 0.5, 0.5)),
+            "(size 6 x 5 x 4 voxels, not 3 x 5 x 4 voxels; spacing 0.25 x 0.5 x 3 mm, not 0.5 x 0.5 x 3 mm)",
+        ),
+        (
+            Geometry(GRID.shape, GRID.affine + np.outer([0, 0, 1, 0], [0, 0, 0, 1.5])),
+            "(origin 0, 0, 0 mm, not 0, 0, 1.5 mm)",
+        ),
+        (
+            Geometry(GRID.shape, TURN @ GRID.affine),
+            "(direction 1 0 0 0 1 0 0 0 1, not 0.8 -0.6 0 0.6 0.8 0 0 0 1)",
+        ),
+    ],
+)
+def test_what_sets_other_grids_apart_is_said(other, said):
+    segmentation = segmentation_from_labels(np.ones(GRID.shape, np.uint8), GRID, source="a.nii.gz")
+    assert fault(segmentation.resampled_to, other).endswith(said)
+
+
+def test_a_small_difference_is_shown_with_the_digits_it_takes():
+    grid = Geometry.from_spacing((4, 5, 600), (3.0, 0.5, 0.25))
+    other = Geometry.from_spacing((4, 5, 600), (3.0, 0.5, 0.25001))
+    assert grid.differences(other) == "spacing 0.25 x 0.5 x 3 mm, not 0.25001 x 0.5 x 3 mm"
+
+
 def test_the_same_grid_is_not_copied():
     segmentation = segmentation_from_labels(np.ones(GRID.shape, np.uint8), GRID)
     assert segmentation.resampled_to(Geometry(GRID.shape, GRID.affine)) is segmentation

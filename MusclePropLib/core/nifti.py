@@ -1,0 +1,124 @@
+"""Whether a NIfTI file is whole.
+
+ITK's reader says nothing of a file that breaks off or cannot be unpacked: it takes what is missing for zeros.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from MusclePropLib.core.errors import InputError
+
+PIECE = 1 << 20
+GZIP = b"\x1f\x8b"
+HEADER_BYTES = 348
+"""The length of a header, of which it tells first; ITK does not read NIfTI-2, whose headers are longer."""
+
+
+def check_whole(path: Path) -> None:
+    """InputError if the NIfTI file, or pair of .hdr and .img, breaks off or is damaged.
+
+    What is not compressed costs nothing: the file's size tells. All else is read through once more, a piece of 1 MB at
+    a time, since only unpacking tells whether a gzip stream is sound: that takes about as long as ITK's own reading,
+    some 7 s per GB of compressed file.
+    """
+    header_file, voxel_file = _files(path)
+    if header_file is None or voxel_file is None:
+        return
+    try:
+        end = _end(_beginning(header_file))
+        there = _length(voxel_file)
+    except EOFError as fault:
+        raise InputError(f"{path}: the file breaks off (its compressed data do not end)") from fault
+    except zlib.error as fault:
+        raise InputError(f"{path}: the file is damaged (its compressed data cannot be unpacked)") from fault
+    if there < end:
+        raise InputError(f"{path}: the file breaks off at {100 * there // end} % of its length")
+
+
+def grid_is_finite(path: Path) -> bool:
+    """Whether the numbers that place a NIfTI's voxels are neither NaN nor infinity; True where there is no header."""
+    try:
+        start = _beginning(_files(path)[0] or path)
+    except (EOFError, zlib.error):
+        return True
+    order = _byte_order(start)
+    if order is None:
+        return True
+    sizes, places = struct.unpack_from(f"{order}8f", start, 76), struct.unpack_from(f"{order}18f", start, 256)
+    return all(math.isfinite(number) for number in sizes + places)
+
+
+def _files(path: Path) -> tuple[Path | None, Path | None]:
+    """The files of header and voxels, one and the same but for Analyze's pairs; None for one that is not there."""
+    zipped = path.suffix.lower() == ".gz"
+    stem = path.with_suffix("") if zipped else path
+    if stem.suffix.lower() not in (".hdr", ".img"):
+        return path, path
+    endings = ("", ".gz") if not zipped else (".gz", "")
+    other = {".hdr": ".img", ".img": ".hdr", ".HDR": ".IMG", ".IMG": ".HDR"}.get(stem.suffix, "")
+    partners = (Path(f"{stem.with_suffix(other)}{ending}") for ending in endings)
+    partner = next((file for file in partners if file.is_file()), None)
+    return (path, partner) if stem.suffix.lower() == ".hdr" else (partner, path)
+
+
+def _beginning(path: Path) -> bytes:
+    """As many bytes as a header has, filled up with zeros."""
+    start = b""
+    for piece in _pieces(path):
+        start += piece
+        if len(start) >= HEADER_BYTES:
+            break
+    return start[:HEADER_BYTES].ljust(HEADER_BYTES, b"\0")
+
+
+def _byte_order(start: bytes) -> str | None:
+    """The header's byte order as for `struct`, or None if it is no header."""
+    return next((order for order in "<>" if struct.unpack_from(f"{order}i", start)[0] == HEADER_BYTES), None)
+
+
+def _end(start: bytes) -> int:
+    """Where a header says that the voxels end in their file, in bytes; 0 if it is none."""
+    order = _byte_order(start)
+    if order is None:
+        return 0
+    rank, *shape = struct.unpack_from(f"{order}8h", start, 40)
+    (bits,) = struct.unpack_from(f"{order}h", start, 72)
+    (first,) = struct.unpack_from(f"{order}f", start, 108)
+    least = HEADER_BYTES if start[344:347] == b"n+1" else 0
+    first = max(int(first), least) if math.isfinite(first) else least
+    return first + -(-math.prod(max(n, 1) for n in shape[: max(rank, 0)]) * bits // 8)
+
+
+def _length(file: Path) -> int:
+    """The file's bytes when unpacked."""
+    with file.open("rb") as stream:
+        zipped = stream.read(2) == GZIP
+    return sum(map(len, _pieces(file))) if zipped else file.stat().st_size
+
+
+def _pieces(path: Path) -> Iterator[bytes]:
+    """The file's bytes, unpacked if it is gzip by its content, whatever its name, as for ITK.
+
+    Raises EOFError if a gzip stream does not end and zlib.error if it is damaged; what follows it is left out.
+    """
+    with path.open("rb") as file:
+        chunk = file.read(PIECE)
+        if not chunk.startswith(GZIP):
+            while chunk:
+                yield chunk
+                chunk = file.read(PIECE)
+            return
+        while chunk.startswith(GZIP):
+            unzip = zlib.decompressobj(wbits=31)
+            while not unzip.eof:
+                if not chunk:
+                    raise EOFError
+                # The limit matters: a label map may be a thousand times as large as its compressed file.
+                yield unzip.decompress(chunk, PIECE)
+                chunk = unzip.unconsumed_tail or (b"" if unzip.eof else file.read(PIECE))
+            chunk = unzip.unused_data + file.read(2)
