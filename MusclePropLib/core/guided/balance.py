@@ -49,13 +49,16 @@ def contested(
             if np.isfinite(wanted[index]) and int(t) not in muscle.drawn and placed[index].valid[place]
         ]
         limits = LARGEST_SHIFT * weights[:, place]
-        shifts = _shifts(fields, wanted, free, limits)
-        found = _slivers(fields, shifts, [room.pixels(part, 1.0) for part in placed])
+        meeting = _Meeting(
+            fields, [room.window(p, m, int(t)) for p, m in zip(weighted, annotations.muscles, strict=True)]
+        )
+        shifts = meeting.shifts(wanted, free, limits)
+        found = meeting.slivers(shifts, [room.pixels(part, 1.0) for part in placed])
         for index, sliver in found.items():
             fields[index][sliver] = -CERTAIN
             weighted[index].logits[place][room.crop(sliver, placed[index])] = -limits[index]
         if found:
-            shifts = _shifts(fields, wanted, free, limits)
+            shifts = meeting.shifts(wanted, free, limits)
         for index, shift in shifts.items():
             weighted[index].logits[place] += shift
     return weighted
@@ -108,6 +111,14 @@ class _Room:
             field[where] = values
         return field
 
+    def window(self, part: Placed, muscle: MuscleAnnotation, t: int) -> tuple[slice, slice]:
+        """(rows, columns) outside which `field` is certain that the muscle is not."""
+        if t in muscle.drawn:
+            return slice(0, self.shape[0]), slice(0, self.shape[1])
+        if not part.valid[self.place]:
+            return slice(0, 0), slice(0, 0)
+        return self._frame(part).covered(self.place, self.shape)
+
     def crop(self, mask: np.ndarray, part: Placed) -> np.ndarray:
         """A mask (rows, columns) of this window in the muscle's own crop, (SIZE, SIZE) bool."""
         frame = self._frame(part)
@@ -118,33 +129,52 @@ class _Room:
         return replace(part.frame, centres=(part.frame.centres - self.low) / self.step, step=scale)
 
 
-def _slivers(fields: np.ndarray, shifts: Mapping[int, float], areas: Sequence[float]) -> dict[int, np.ndarray]:
-    """Slivers (rows, columns) of the muscles that have any; `areas` are those of their crop pixels."""
-    found = {}
-    for index, shift in shifts.items():
-        alone = fields[index] + shift > 0
-        won = alone & (fields[index] + shift > _rivals(fields, shifts, index))
-        sliver = slivers(alone, won, float(np.sqrt(areas[index])))
-        if sliver.any():
-            found[index] = sliver
-    return found
+@dataclass(frozen=True)
+class _Meeting:
+    """The muscles' logits `fields` (muscles, rows, columns) in one room, and the `windows` outside which each is not.
+
+    All is looked at in a muscle's own window and with the muscles that reach into it: a body has dozens of structures.
+    """
+
+    fields: np.ndarray
+    windows: Sequence[tuple[slice, slice]]
+
+    def slivers(self, shifts: Mapping[int, float], areas: Sequence[float]) -> dict[int, np.ndarray]:
+        """Slivers (rows, columns) of the muscles that have any; `areas` are those of their crop pixels."""
+        found = {}
+        for index, shift in shifts.items():
+            window = self.windows[index]
+            own = self.fields[index][window] + shift
+            alone, won = np.zeros((2, *self.fields.shape[1:]), bool)
+            alone[window] = own > 0
+            won[window] = alone[window] & (own > self._rivals(shifts, index))
+            sliver = slivers(alone, won, float(np.sqrt(areas[index])))
+            if sliver.any():
+                found[index] = sliver
+        return found
+
+    def shifts(self, wanted: Sequence[float], free: Sequence[int], limits: np.ndarray) -> dict[int, float]:
+        """The offsets of the muscles `free`, with which each has as many pixels as are `wanted`, within +-`limits`."""
+        if len(free) == 0 or len(self.fields) < 2:
+            return {}
+        shifts = dict.fromkeys(free, 0.0)
+        for _ in range(ROUNDS):
+            for index in free:
+                lead = self.fields[index][self.windows[index]] - np.maximum(self._rivals(shifts, index), 0)
+                count = int(np.clip(round(wanted[index]), 1, self.fields[index].size - 1))
+                shifts[index] = -level_of(lead, count, float(limits[index]))
+        return shifts
+
+    def _rivals(self, shifts: Mapping[int, float], index: int) -> np.ndarray:
+        """The largest of the other muscles' logits in a muscle's window, (rows, columns)."""
+        window = self.windows[index]
+        near = [j for j, other in enumerate(self.windows) if j != index and _meet(window, other)]
+        nobody = np.full_like(self.fields[index][window], -CERTAIN)
+        return np.max([nobody, *(self.fields[j][window] + shifts.get(j, 0.0) for j in near)], axis=0)
 
 
-def _rivals(fields: np.ndarray, shifts: Mapping[int, float], index: int) -> np.ndarray:
-    """The largest of the other muscles' logits, (rows, columns)."""
-    return np.max([fields[j] + shifts.get(j, 0.0) for j in range(len(fields)) if j != index], axis=0)
-
-
-def _shifts(fields: np.ndarray, wanted: Sequence[float], free: Sequence[int], limits: np.ndarray) -> dict[int, float]:
-    shifts = dict.fromkeys(free, 0.0)
-    if len(free) == 0 or len(fields) < 2:
-        return {}
-    for _ in range(ROUNDS):
-        for index in free:
-            lead = fields[index] - np.maximum(_rivals(fields, shifts, index), 0)
-            count = int(np.clip(round(wanted[index]), 1, lead.size - 1))
-            shifts[index] = -level_of(lead, count, float(limits[index]))
-    return shifts
+def _meet(one: tuple[slice, slice], other: tuple[slice, slice]) -> bool:
+    return all(a.start < b.stop and b.start < a.stop for a, b in zip(one, other, strict=True))
 
 
 def level_of(lead: np.ndarray, count: int, limit: float) -> float:

@@ -74,6 +74,7 @@ class MuscleWork:
     sized_trusts: dict[str, Trust] = field(default_factory=dict)
     chosen: str = CARRIED
     network_areas: np.ndarray = field(default_factory=lambda: np.empty(0))
+    _draft: str = field(default="", init=False)
 
     def __post_init__(self) -> None:
         self.candidates = {name: draft_logits(draft) for name, draft in self.stack.drafts.items()}
@@ -88,8 +89,10 @@ class MuscleWork:
     @property
     def draft(self) -> str:
         """The most trusted of the drafts, which is what the network corrects."""
-        drafts = [name for name in self.stack.drafts if name in self.trusts and self.fills(name)]
-        return self._best_of(drafts) if drafts else CARRIED
+        if not self._draft:  # every other muscle asks for it
+            drafts = [name for name in self.stack.drafts if name in self.trusts and self.fills(name)]
+            self._draft = self._best_of(drafts) if drafts else CARRIED
+        return self._draft
 
     def score_drafts(self) -> None:
         """Score every draft on the hidden slices; with none, everything stays untold."""
@@ -170,6 +173,7 @@ class MuscleWork:
         than they are, so what is said of them comes from hidden slices with a better area. For the choice that would
         favour them over those that find the size in the image.
         """
+        self._draft = ""
         if not self.tasks:
             return
         fields = [task.fields[name] for task in self.tasks]

@@ -100,6 +100,7 @@ class Run:
                     work.add_walk()
             for work in self.works:
                 for task in work.tasks:
+                    self.progress.check()
                     task.others = others_distance(work, self.works, task)
             self._choose()
             self._preview()
@@ -197,11 +198,15 @@ class Run:
         ]
 
     def _correct(self, tuning: Tuning) -> float:
-        """Give every muscle the network's candidates, choose anew and show; answers the seconds it took."""
+        """Give every muscle the network's candidates, choose anew and show; answers the seconds it took.
+
+        When time is up, the muscles that are left keep the candidates that they have.
+        """
         began = self.progress.elapsed
         for work in self.works:
             self._within_memory(tuning, partial(tuning.correct, work, self.works, self._grid()[2]))
-            self.progress.check()
+            if not self.progress.check():
+                break
         self._choose()
         self._preview()
         return self.progress.elapsed - began

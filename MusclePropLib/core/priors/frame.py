@@ -71,6 +71,11 @@ class CropFrame:
         row_in = (rows >= -0.5) & (rows <= shape[0] - 0.5)
         return row_in[:, None] & (columns >= -0.5) & (columns <= shape[1] - 0.5)
 
+    def covered(self, index: int, shape: tuple[int, int]) -> tuple[slice, slice]:
+        """(rows, columns) of the voxels of a slice of that shape whose centres lie in the window."""
+        row, column = self.matrix(index)[::-1, 2]
+        return _covered(row, self.step[0], shape[0]), _covered(column, self.step[1], shape[1])
+
     def paste(
         self, field: np.ndarray, index: int, shape: tuple[int, int], positive: bool = False
     ) -> tuple[np.ndarray, tuple[slice, slice]]:
@@ -78,9 +83,7 @@ class CropFrame:
 
         With `positive`, of a part of that, outside which no value is positive: a muscle fills a third of its window.
         """
-        matrix = self.matrix(index)
-        rows = _covered(matrix[1, 2], self.step[0], shape[0])
-        columns = _covered(matrix[0, 2], self.step[1], shape[1])
+        matrix, (rows, columns) = self.matrix(index), self.covered(index, shape)
         if positive:
             high, wide = _positive_part(field)
             rows = _cut(rows, matrix[1, 2], self.step[0], high)
