@@ -1,5 +1,7 @@
 """The window that follows a muscle, distances, flow and the drafts made of them."""
 
+import time
+
 import cv2
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from MusclePropLib.core.guided.run import Run, WarmState
 from MusclePropLib.core.outcome import Settings
 from MusclePropLib.core.priors import flow
-from MusclePropLib.core.priors.appearance import likelihood_ratio
+from MusclePropLib.core.priors.appearance import likelihood_ratio, walked
 from MusclePropLib.core.priors.crops import MuscleCrops, suited_scale
 from MusclePropLib.core.priors.distance import interpolate, signed_distance
 from MusclePropLib.core.priors.frame import FAR, SIZE, CropFrame, frame_around
@@ -84,6 +86,19 @@ def test_a_muscle_is_pasted_without_the_empty_part_of_its_window():
     whole, part = (frame.paste(field, 0, mask.shape, positive)[0] for positive in (False, True))
     assert part.size < 0.6 * whole.size and (part > 0).sum() == (whole > 0).sum()
     assert not frame.paste(np.full_like(field, -1), 0, mask.shape, positive=True)[0].size
+
+
+def test_a_walk_that_no_seed_is_linked_with_finds_nothing_at_once():
+    """A structure that is gone on the slices beside the drawn ones: the solver took minutes to find no way to it."""
+    inside = disc(SIZE, SIZE, 48, 48, 20)
+    images = 2.0 * np.random.default_rng(0).random((9, SIZE, SIZE)).astype(np.float32)
+    images[[0, 8]] += 5.0 * inside
+    images[2:7] += 3.0 * inside
+    depth = np.where(inside, 5.0, -5.0).astype(np.float32)
+    began = time.process_time()
+    logits = walked(images, {0: depth, 8: depth})
+    assert time.process_time() - began < 5
+    assert (logits[1:8] < 0).all() and ((logits[[0, 8]] > 0) == inside).mean() > 0.99
 
 
 def test_the_window_is_square_in_millimetres_and_follows_the_drift():
