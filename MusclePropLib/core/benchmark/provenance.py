@@ -31,8 +31,8 @@ ALIKE = ("1113d3c", "809441c", "896c7e1", "0258ca6", "860abc0")
 layouts, label maps and estimates are equal.
 896c7e1 leaves out fewer slices of small volumes; of none that is measured here any were left out, before or after it.
 Nor do benchmarks look for the axis across which slices were drawn.
-0258ca6 made dozens of structures quicker, seen as for 809441c. 860abc0 spares random walks that are linked with no seed, of
-which there was none in the shape priors of the real volumes, of two calves in all layouts and of the organs.
+0258ca6 made dozens of structures quicker, seen as for 809441c. 860abc0 spares random walks that are linked with no seed;
+there was none in the shape priors of the real volumes, of two calves in all layouts and of the organs.
 """
 
 
