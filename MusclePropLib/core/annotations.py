@@ -152,20 +152,20 @@ def axis_of_gaps(filled: Sequence[Profiles]) -> int:
     """The axis across which slices were drawn, from the `extents` of each segment.
 
     A drawn slice is dense within itself. So the axis is the one with far fewer filled slices than the others (one or a
-    few slices), else that of the segments with clear gaps along which they have the fewest slices in a row, for there
-    is a gap between a pair of bones as well; else, for dense label maps, 0. Gaps are counted per segment: slices drawn
-    in turn, one for this muscle and one for that, leave none together.
+    few slices), else one with clear gaps between the filled slices of a segment, else, for dense label maps, 0. There
+    are gaps between a pair of bones, too: of several such axes it is the one with the fewest slices in a row. Gaps are
+    counted per segment: slices drawn in turn, one for this muscle and one for that, leave none together.
     """
     measured = np.array([[(f.sum(), _span(f), _runs(f)) for f in profiles] for profiles in filled])
     counts = measured[..., 0].sum(axis=0)
     fewest = np.argsort(counts, kind="stable")
     if counts[fewest[0]] * FEW <= counts[fewest[1]]:
         return int(fewest[0])
-    with_gaps = [(c, r) for c, s, r in measured.transpose(0, 2, 1) if (c < DENSE * s).any()]
-    if not with_gaps:
+    gaps = measured[..., 0] < DENSE * measured[..., 1]
+    if not gaps.any():
         return 0
-    slices, rows = np.sum(with_gaps, axis=0)
-    return int(np.argmin(slices / np.maximum(1, rows)))
+    slices, rows = (np.where(gaps, measured[..., kind], 0).sum(axis=0) for kind in (0, 2))
+    return int(np.argmin(np.where(rows, slices / np.maximum(1, rows), np.inf)))
 
 
 def _span(filled: np.ndarray) -> int:

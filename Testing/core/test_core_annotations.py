@@ -320,7 +320,7 @@ def test_the_axis_is_found(axis, drawn):
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
-@pytest.mark.parametrize("drawn", [range(0, 30, 4), range(0, 30, 9), [14, 15], [2, 3, 4, 20, 21]])
+@pytest.mark.parametrize("drawn", [range(0, 30, 4), range(0, 30, 9), [2, 3, 4, 20, 21]])
 def test_the_gap_between_a_pair_of_bones_is_no_gap_between_slices(axis, drawn):
     pair = np.zeros(SHAPE, bool)
     pair[list(drawn)] = disc(column=7, radius=4) | disc(column=32, radius=4)
