@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run what is not there yet, write and print the table."""
-    from MusclePropLib.core.cohort.cases import find_cases
+    from MusclePropLib.core.cohort.cases import find_cases, left_out
     from MusclePropLib.core.cohort.experiments import experiment, run_experiment
     from MusclePropLib.core.cohort.report import write_report
 
@@ -53,6 +53,8 @@ def run(args: argparse.Namespace) -> int:
         show = shown_by(progress)
         simulated = _simulate(args, show) if args.simulate else []
         cases = find_cases(args.cases, args.subject)
+        if said := left_out(args.cases, cases):
+            show({"event": "log", "level": "info", "text": said})
         results = run_experiment(plan, cases, args.output, settings, range(args.seeds), show)
     kind = "simulated" if {case.name for case in cases} <= set(simulated) else args.cases.name
     about = {
