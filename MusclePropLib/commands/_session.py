@@ -176,10 +176,10 @@ class Session:
         if volume is not None:
             drawn = on_grid(drawn, volume)
         annotations = annotations_from_segmentation(drawn, self._axis, str(case.annotations))
-        values = {segment.name: segment.value for segment in drawn.segments}
-        if len(set(values.values())) < len(drawn.segments):
-            values = {muscle.name: value for value, muscle in enumerate(annotations.muscles, 1)}
-        return annotations, drawn.geometry, [values[muscle.name] for muscle in annotations.muscles]
+        given = {segment.name: segment.value for segment in drawn.segments}
+        if len(set(given.values())) < len(drawn.segments):
+            return annotations, drawn.geometry, list(range(1, len(annotations.muscles) + 1))
+        return annotations, drawn.geometry, [given[muscle.name] for muscle in annotations.muscles]
 
 
 def _holds_names(output: Path) -> bool:

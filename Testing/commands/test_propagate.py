@@ -25,8 +25,10 @@ from MusclePropLib.core.segmentation import (
     read_segmentation,
     segmentation_from_annotations,
     segmentation_from_labels,
+    segmentation_from_masks,
     write_segmentation,
 )
+from MusclePropLib.core.segments import Segment
 from MusclePropLib.core.volumes import Volume, write_volume
 from MusclePropLib.jobs.protocol import Event
 
@@ -78,6 +80,16 @@ def test_label_values_are_kept_where_they_are_all_that_tells_the_muscles_apart(t
     told = json.loads(capsys.readouterr().out)["muscles"]
     assert [muscle["muscle"] for muscle in told] == [s.name for s in before.segments]
     assert all(muscle["drawn_slices"] == 2 for muscle in told)
+
+
+def test_two_muscles_of_one_name_stay_two(tmp_path):
+    image, _ = write_case(tmp_path)
+    given, out, masks = tmp_path / "given.seg.nrrd", tmp_path / "out.mha", np.zeros((2, *SHAPE), bool)
+    masks[0, [0, -1], 2], masks[1, [0, -1], 6] = True, True
+    write_segmentation(given, segmentation_from_masks(masks, GRID, [Segment("Vein"), Segment("Vein")]))
+    assert cli.main(["propagate", str(image), str(given), "-o", str(out)]) == 0
+    labels = read_segmentation(out).layers[0]
+    assert [np.unique(labels[0, row]).tolist() for row in (2, 6)] == [[1], [2]]
 
 
 def test_a_label_map_is_measured_by_the_record_beside_it(tmp_path, capsys):

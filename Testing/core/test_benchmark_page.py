@@ -136,6 +136,7 @@ def test_muscles_are_averaged_within_a_volume():
 def test_the_self_estimate_is_held_against_the_truth(tmp_path):
     rows = [row(OURS, d, str(d), slices=n) for d, n in ((0.9, 3), (0.8, 3), (0.7, 5))] + [row("muscleprop-priors", 0.1)]
     rows.append(row(OURS, 0.5, slices=1) | {"said": {"GM": {"estimate": None}}})
+    rows.append(row(OURS, 0.1, "0.9", seed=1) | {"options": {"seed": 1}})
     assert len(points_of(rows)) == 3
     assert cells(calibration(rows), "all")[1:] == ["3", "1.00", "0.020", "-0.020", "-0.020"]
     assert cells(calibration(rows), "n = 3")[1] == "2"

@@ -7,11 +7,10 @@ import pytest
 
 from MusclePropLib.core.annotations import MuscleAnnotation
 from MusclePropLib.core.guided.choice import Overlap, Trust, own_error, trust
-from MusclePropLib.core.guided.hidden import hidden_tasks
 from MusclePropLib.core.guided.muscle import FREE_NETWORK, NETWORK, MuscleWork
 from MusclePropLib.core.priors.frame import SIZE
 from MusclePropLib.core.priors.stack import CARRIED, WALKED, build_stack
-from Testing.core.tubes import tube
+from Testing.core.tubes import hidden_tasks, tube
 
 
 def hidden(reach, beyond=False, tapering=False):
@@ -71,7 +70,7 @@ def test_a_network_that_is_sure_of_itself_is_trusted_more_than_hidden_slices_say
     around = image, np.arange(9.0), (0.5, 0.5), {t: mask[t] for t in (0, 4, 8)}, frozenset(), np.arange(9)
 
     def told(sureness):
-        work = MuscleWork(0, MuscleAnnotation("x"), build_stack(*around), np.arange(9.0), list(hidden_tasks(*around)))
+        work = MuscleWork(0, MuscleAnnotation("x"), build_stack(*around), np.arange(9.0), hidden_tasks(*around))
         work.score_drafts()
         work.add_network(
             work.candidates[CARRIED] * sureness, [np.roll(t.fields[CARRIED], SIZE // 12, axis=0) for t in work.tasks]
@@ -88,7 +87,7 @@ def test_where_every_hidden_slice_lies_towards_the_muscle_s_end_the_network_is_c
 
     def error(sureness):
         stack = build_stack(*around)
-        work = MuscleWork(0, MuscleAnnotation("GL"), stack, np.arange(17.0), list(hidden_tasks(*around)))
+        work = MuscleWork(0, MuscleAnnotation("GL"), stack, np.arange(17.0), hidden_tasks(*around))
         assert all(task.tapering for task in work.tasks)
         work.score_drafts()
         logits = work.candidates[CARRIED] * sureness
@@ -117,7 +116,7 @@ def test_from_one_slice_a_walk_that_loses_the_muscle_a_little_way_off_is_not_cho
 def test_beyond_the_drawn_slices_what_sees_the_image_wins_a_tie():
     image, mask = tube(slices=17)
     around = image, np.arange(17.0), (0.5, 0.5), {t: mask[t] for t in (4, 8, 12)}, frozenset(), np.arange(17)
-    work = MuscleWork(0, MuscleAnnotation("GM"), build_stack(*around), np.arange(17.0), list(hidden_tasks(*around)))
+    work = MuscleWork(0, MuscleAnnotation("GM"), build_stack(*around), np.arange(17.0), hidden_tasks(*around))
     work.score_drafts()
     work.candidates[NETWORK] = work.candidates[CARRIED].copy()
     within, beyond = Trust(0.02, 0.02, 0.75, 0.1), Trust(0.02, 0.022, 0.75, 0.1)

@@ -6,12 +6,11 @@ import pytest
 from MusclePropLib.core.annotations import MuscleAnnotation
 from MusclePropLib.core.guided.choice import own_error
 from MusclePropLib.core.guided.ending import ended_beyond, error_at_end
-from MusclePropLib.core.guided.hidden import hidden_tasks
 from MusclePropLib.core.guided.inputs import LOGIT_LIMIT
 from MusclePropLib.core.guided.muscle import FREE_NETWORK, NETWORK, MuscleWork
 from MusclePropLib.core.priors.area import enclosed
 from MusclePropLib.core.priors.stack import CARRIED, build_stack
-from Testing.core.tubes import tube
+from Testing.core.tubes import hidden_tasks, tube
 
 SURE, UNSURE = 1.0, 0.02
 NOTHING = -1 / 3

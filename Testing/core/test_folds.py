@@ -6,7 +6,6 @@ import torch
 
 from MusclePropLib.core.annotations import MuscleAnnotation
 from MusclePropLib.core.guided.copies import lesson_from_copies
-from MusclePropLib.core.guided.hidden import hidden_tasks
 from MusclePropLib.core.guided.inputs import guided_config
 from MusclePropLib.core.guided.muscle import MuscleWork
 from MusclePropLib.core.guided.others import others_distance
@@ -14,7 +13,7 @@ from MusclePropLib.core.guided.tuning import Tuning
 from MusclePropLib.core.network import Network
 from MusclePropLib.core.priors.frame import FAR
 from MusclePropLib.core.priors.stack import build_stack
-from Testing.core.tubes import tube
+from Testing.core.tubes import hidden_tasks, tube
 
 SPACING, SLICES = (0.5, 0.5), 13
 

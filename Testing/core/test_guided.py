@@ -18,7 +18,7 @@ from MusclePropLib.core.guided.balance import LARGEST_ROOM, LARGEST_SHIFT, _Room
 from MusclePropLib.core.guided.copies import lesson_from_copies
 from MusclePropLib.core.guided.correct import gap_clips
 from MusclePropLib.core.guided.finetune import FineTuner, correction_loss
-from MusclePropLib.core.guided.hidden import hidden_tasks, reach
+from MusclePropLib.core.guided.hidden import reach
 from MusclePropLib.core.guided.inputs import (
     CHANNELS,
     CLIP_SLICES,
@@ -35,7 +35,7 @@ from MusclePropLib.core.network import Network, NetworkConfig
 from MusclePropLib.core.priors.frame import frame_around
 from MusclePropLib.core.priors.stack import CARRIED, build_stack
 from MusclePropLib.core.weights import save_weights
-from Testing.core.tubes import tube
+from Testing.core.tubes import hidden_tasks, tube
 
 CPU = torch.device("cpu")
 
@@ -142,7 +142,7 @@ def test_fine_tuning_learns_its_lesson(stack):
 def test_of_what_fine_tuning_changes_half_is_taken_back(monkeypatch):
     image, mask = tube(slices=9)
     around = image, np.arange(9.0), (0.5, 0.5), {t: mask[t] for t in (0, 4, 8)}, frozenset(), np.arange(9)
-    work = MuscleWork(0, MuscleAnnotation("x"), build_stack(*around), np.arange(9.0), list(hidden_tasks(*around)))
+    work = MuscleWork(0, MuscleAnnotation("x"), build_stack(*around), np.arange(9.0), hidden_tasks(*around))
     before, after = network(), {}
     for kept in (0.0, 0.5):
         monkeypatch.setattr(tuning, "KEPT", kept)

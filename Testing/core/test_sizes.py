@@ -5,12 +5,11 @@ from types import SimpleNamespace
 import numpy as np
 
 from MusclePropLib.core.annotations import MuscleAnnotation
-from MusclePropLib.core.guided.hidden import hidden_tasks
 from MusclePropLib.core.guided.muscle import FREE_NETWORK, NETWORK, MuscleWork
 from MusclePropLib.core.guided.sizes import BEYOND, joined_areas, network_share
 from MusclePropLib.core.priors.area import enclosed
 from MusclePropLib.core.priors.stack import CARRIED, build_stack
-from Testing.core.tubes import tube
+from Testing.core.tubes import hidden_tasks, tube
 
 
 def hidden_area(expected, drawn, **end):
@@ -26,7 +25,7 @@ def work_on(drawn, absent=()):
     masks, absent = {t: mask[t] for t in drawn}, frozenset(absent)
     around = image, np.arange(17.0), (0.5, 0.5), masks, absent, np.arange(17)
     annotation = MuscleAnnotation("x", masks, absent)
-    work = MuscleWork(0, annotation, build_stack(*around), np.arange(17.0), list(hidden_tasks(*around)))
+    work = MuscleWork(0, annotation, build_stack(*around), np.arange(17.0), hidden_tasks(*around))
     work.score_drafts()
     return work
 

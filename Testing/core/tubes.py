@@ -4,6 +4,7 @@ import numpy as np
 
 from MusclePropLib.core.annotations import Annotations, MuscleAnnotation
 from MusclePropLib.core.geometry import Geometry
+from MusclePropLib.core.guided.hidden import hidden_task, hideable
 from MusclePropLib.core.volumes import Volume
 
 
@@ -33,6 +34,11 @@ def annotate(masks, slices, **more):
         MuscleAnnotation(name, {t: mask[t] for t in chosen[name] if mask[t].any()}) for name, mask in masks.items()
     ]
     return Annotations(shape, muscles, **more)
+
+
+def hidden_tasks(array, positions, spacing, drawn, *rest):
+    """The tasks of all drawn slices, hidden in turn; arguments as `hidden_task`."""
+    return [hidden_task(t, array, positions, spacing, drawn, *rest) for t in hideable(drawn)]
 
 
 def dice(one, two):

@@ -29,11 +29,14 @@ class Point(NamedTuple):
 
 
 def points_of(rows: Iterable[Row], method: str = OURS) -> list[Point]:
-    """Every muscle of every done row that has an estimate; with one drawn slice there is none."""
+    """Every muscle of every done row that has an estimate; with one drawn slice there is none.
+
+    What was trained again with another seed, on the same drawn slices, is no further point.
+    """
     return [
         Point(row["kind"], row["layout"], row["slices"], told["estimate"], row["scores"][muscle]["dice"])
         for row in rows
-        if row["method"] == method and row["status"] == "done"
+        if row["method"] == method and row["status"] == "done" and "seed" not in row["options"]
         for muscle, told in row.get("said", {}).items()
         if told["estimate"] is not None
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -57,21 +57,6 @@ class HiddenTask:
             return field
         area = (self.stack.areas[self.place] + np.count_nonzero(self.truth > 0)) / 2
         return with_areas(field[None], np.array([area]))[0]
-
-
-def hidden_tasks(
-    array: np.ndarray,
-    positions: np.ndarray,
-    spacing: tuple[float, float],
-    drawn: Mapping[int, np.ndarray],
-    absent: frozenset[int],
-    slices: np.ndarray,
-    muscle: int = 0,
-    finest: int | None = None,
-) -> Iterator[HiddenTask]:
-    """The tasks of one muscle, one for each drawn slice as long as another one remains; arguments as `build_stack`."""
-    for hidden in hideable(drawn):
-        yield hidden_task(hidden, array, positions, spacing, drawn, absent, slices, muscle, finest)
 
 
 def hideable(drawn: Mapping[int, np.ndarray]) -> list[int]:

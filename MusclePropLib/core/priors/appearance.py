@@ -17,7 +17,6 @@ LIMIT = 3.0
 WALK_BETA = 10000.0
 """Contrast sensitivity of the random walk; with less it runs across borders (measured on organs in CT and MR)."""
 
-
 LEAST_LINK = 1e-6
 """Of the weight between two pixels of equal grey: what is linked to no seed by more, is not reached from it."""
 
@@ -58,9 +57,9 @@ def walked(images: np.ndarray, known: Mapping[int, np.ndarray]) -> np.ndarray:
 
 def _walk(images: np.ndarray, seeds: np.ndarray) -> np.ndarray:
     """Chance that a walk from each pixel meets an inside seed first."""
-    shut = [label for label in (1, 2) if not _is_linked(images, seeds, label)]
-    if shut:  # the solver would look for the way out for minutes
-        return np.where(seeds == 0, {1: 0.0, 2: 1.0}[shut[0]] if len(shut) == 1 else 0.5, seeds == 1)
+    inside, outside = (_is_linked(images, seeds, label) for label in (1, 2))
+    if not (inside and outside):  # the solver would look for a way to them for minutes
+        return np.where(seeds == 0, (1.0 + inside - outside) / 2, seeds == 1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # about faster solvers that are not installed
         return random_walker(images, seeds, beta=WALK_BETA, mode="cg_j", tol=1e-3, return_full_prob=True)[0]
@@ -70,7 +69,7 @@ def _is_linked(images: np.ndarray, seeds: np.ndarray, label: int) -> bool:
     """Whether any pixel without a seed is like a seed of that label on the slice beside it, by the walk's weights."""
     beside = ((seeds[:-1] == label) & (seeds[1:] == 0)) | ((seeds[1:] == label) & (seeds[:-1] == 0))
     steps = np.diff(images, axis=0)[beside] ** 2
-    return bool((np.exp(-WALK_BETA / (10 * images.std()) * steps) > LEAST_LINK).any())
+    return bool((np.exp(-WALK_BETA / max(10 * images.std(), 1e-6) * steps) > LEAST_LINK).any())
 
 
 def _quantised(images: np.ndarray, sigma: float) -> np.ndarray:
