@@ -32,8 +32,8 @@ layouts, label maps and estimates are equal.
 896c7e1 leaves out fewer slices of small volumes; of none that is measured here any were left out, before or after it.
 Nor do benchmarks look for the axis across which slices were drawn, which is all that 96895fd is about.
 0258ca6 made dozens of structures quicker, seen as for 809441c. 860abc0 spares random walks that no seed is linked with;
-there was none in the shape priors of the real volumes, of two calves in all layouts and of the organs. a117906 says it in
-fewer words.
+there was none in the shape priors of the real volumes, of two calves in all layouts and of the organs.
+a117906 says it in fewer words.
 """
 
 
