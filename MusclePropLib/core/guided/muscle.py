@@ -47,6 +47,9 @@ HOPELESS = 0.8
 TELLING = 0.85
 """Share of pixels near a hidden border that grey levels must tell apart before a random walk is worth its time."""
 
+AS_GOOD = 1.1
+"""Times the best draft's error on a hidden slice that a random walk's may be there, to be worth its time elsewhere."""
+
 PLAIN = 0.95
 """The same share on the slices that the grey levels were learnt from, from which on they can be relied upon."""
 
@@ -102,9 +105,8 @@ class MuscleWork:
             self.score(name)
 
     def add_walk(self) -> None:
-        """Let a random walk compete where grey levels tell inside from outside."""
-        hidden = [share for t in self.tasks if (share := t.stack.told_apart(t.place, t.truth)) is not None]
-        if not self.plain() and (not hidden or np.mean(hidden) < TELLING):
+        """Let a random walk compete where grey levels tell inside from outside, or it finds a hidden slice again."""
+        if not (self.plain() or self._told() or self._walks_as_well()):
             return
         self.stack.add_walk()
         for task in self.tasks:
@@ -114,6 +116,20 @@ class MuscleWork:
             for task in self.tasks:
                 task.fields[name] = draft_logits(task.stack.drafts[name][task.place])
             self.score(name)
+
+    def _told(self) -> bool:
+        """Whether grey levels tell inside from outside on the hidden slices."""
+        shares = [share for t in self.tasks if (share := t.stack.told_apart(t.place, t.truth)) is not None]
+        return bool(shares) and float(np.mean(shares)) >= TELLING
+
+    def _walks_as_well(self) -> bool:
+        """Whether a walk finds one hidden slice about as well as the drafts do: the nearest to others on both sides."""
+        if not self.tasks:
+            return False
+        task = min(self.tasks, key=lambda t: (t.beyond or t.tapering, t.reach))
+        drafts = [overlap(task, field_).error(0.0) for field_ in task.fields.values()]
+        task.stack.add_walk()
+        return overlap(task, task.stack.drafts[WALKED][task.place]).error(0.0) <= AS_GOOD * min(drafts)
 
     def fills(self, name: str) -> bool:
         """Whether a candidate takes about the room that the drawn areas lead to expect, in the crop, as these do.

@@ -19,6 +19,11 @@ FEWEST = 4
 OVERSHOOT = 1.2
 """So much larger or smaller than the nearest two known slices an area between them may be: a belly, no tremble."""
 
+PEAK = 1.05
+"""So much larger than the larger of the last two drawn areas a curve that bends beyond them may have made one between
+them: three slices, of which two lie on a tip, know little of the other end (measured on some 300 structures in CT and
+MR, and on simulated calves)."""
+
 LARGEST_SHIFT = 12.0
 """Crop pixels that a border is moved at most."""
 
@@ -68,13 +73,32 @@ def beyond_the_last(at: np.ndarray, values: np.ndarray, ahead: np.ndarray) -> np
     empty = np.flatnonzero(values == 0)
     at, values = (a[empty[-1] + 1 if len(empty) and values[-1] else 0 :] for a in (at, values))
     kept = _apart(at)
-    at, values = at[kept], values[kept]
-    diameters = np.sqrt(values)
-    slopes = np.diff(diameters, prepend=diameters[:1]) / np.diff(at, prepend=at[0] - 1)
-    bend = 0.0 if len(at) < 3 else min(2 * (slopes[-1] - slopes[-2]) / (at[-1] - at[-3]), 0.0)
-    slope = min(slopes[-1] + bend * (at[-1] - at[-2]) / 2 if len(at) > 1 else 0.0, 0.0)
+    at, diameters = at[kept], np.sqrt(values[kept])
+    slope, bend = _course(at, diameters)
     away = ahead - at[-1]
     return np.maximum(diameters[-1] + slope * away + bend * away**2 / 2, 0.0) ** 2
+
+
+def _course(at: np.ndarray, diameters: np.ndarray) -> tuple[float, float]:
+    """Slope and bend, neither of them positive, of the diameters at the last place; no bend where two are known."""
+    if len(at) < 2:
+        return 0.0, 0.0
+    steps = np.diff(at)
+    slopes = np.diff(diameters) / steps
+    bend = 0.0
+    if len(at) > 2:
+        bend = min(2 * float(slopes[-1] - slopes[-2]) / (at[-1] - at[-3]), 0.0)
+        bend = max(bend, -_sharpest(steps[-1], diameters[-2:]))
+    return min(float(slopes[-1] + bend * steps[-1] / 2), 0.0), bend
+
+
+def _sharpest(step: float, diameters: np.ndarray) -> float:
+    """Bend of the parabola through two `diameters`, a `step` apart, whose peak between them has PEAK their area.
+
+    From that peak it falls by `falls` towards each of them, after the roots of twice these over the bend.
+    """
+    falls = np.sqrt(PEAK) * diameters.max() - diameters
+    return 2 * float(np.sqrt(falls).sum() / step) ** 2
 
 
 def _apart(at: np.ndarray) -> list[int]:

@@ -65,7 +65,9 @@ class MuscleStack:
         return float(np.mean(told)) if told else 0.0
 
     def add_walk(self) -> None:
-        """Add the random walk to the drafts; it takes longer than the others together."""
+        """Add the random walk to the drafts, once; it takes longer than the others together."""
+        if WALKED in self.drafts:
+            return
         self.drafts[WALKED] = appearance.walked(self.images, self.known)
         self.drafts[BOTH] = self.filling((self.drafts[WALKED] + self.drafts[CARRIED]) / 2)
 
