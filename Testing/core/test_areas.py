@@ -63,6 +63,14 @@ def test_neighbouring_slices_drawn_a_little_differently_end_no_muscle():
     assert areas[32:].min() > 1500
 
 
+def test_two_drawn_slices_on_one_tip_say_little_of_the_other_end():
+    """An outline that is cut off at full width; the parabola through its three diameters ends where it is widest."""
+    truth = np.interp(EVERY, [0, 20, 34, 38, 40], [1200, 2400, 1700, 500, 0])
+    found = from_slices(truth, (20, 34, 38))
+    assert (found[:20] > 0).all() and np.abs(found - truth)[:20].sum() < 0.5 * truth[:20].sum()
+    assert (np.diff(found[:20]) >= 0).all(), "it tapers all the same"
+
+
 def test_a_belly_that_no_slice_shows_is_seen_from_four():
     """Of a symmetric muscle drawn beside its belly, the monotone curve knows no more than the largest drawn slice."""
     truth = 1000 * (1 - ALONG**2)

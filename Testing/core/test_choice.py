@@ -4,10 +4,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from MusclePropLib.core.annotations import MuscleAnnotation
 from MusclePropLib.core.guided.choice import Overlap, Trust, own_error, trust
-from MusclePropLib.core.guided.muscle import FREE_NETWORK, NETWORK, MuscleWork
+from MusclePropLib.core.guided.muscle import FREE_NETWORK, NETWORK, TELLING, MuscleWork
 from MusclePropLib.core.priors.frame import SIZE
 from MusclePropLib.core.priors.stack import CARRIED, WALKED, build_stack
 from Testing.core.tubes import hidden_tasks, tube
@@ -111,6 +112,20 @@ def test_from_one_slice_a_walk_that_loses_the_muscle_a_little_way_off_is_not_cho
     work.candidates[WALKED][[*range(5), *range(8, 13)]] = -60.0
     work.choose()
     assert work.chosen == CARRIED
+
+
+@pytest.mark.parametrize("wall", [100.0, 0.0])
+def test_a_walk_competes_where_it_finds_a_hidden_slice_though_grey_levels_do_not_tell(wall):
+    """A vessel, say: its inside is as grey as what surrounds it, but for a bright wall; it runs obliquely."""
+    mask = tube(slices=17, drift=(2.5, 2.5))[1]
+    around_it = ndimage.binary_dilation(mask, np.ones((1, 3, 3)), iterations=2) & ~mask
+    image = (60 + wall * around_it + np.random.default_rng(0).normal(0, 8, mask.shape)).astype(np.float32)
+    around = image, np.arange(17.0), (0.5, 0.5), {t: mask[t] for t in (0, 5, 11, 16)}, frozenset(), np.arange(17)
+    work = MuscleWork(0, MuscleAnnotation("GM"), build_stack(*around), np.arange(17.0), hidden_tasks(*around))
+    assert np.mean([task.stack.told_apart(task.place, task.truth) for task in work.tasks]) < TELLING
+    work.score_drafts()
+    work.add_walk()
+    assert (WALKED in work.candidates) == (wall > 0)
 
 
 def test_beyond_the_drawn_slices_what_sees_the_image_wins_a_tie():
