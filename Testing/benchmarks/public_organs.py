@@ -1,10 +1,11 @@
-r"""Organs, bones and muscles in one public CT and one public MR as benchmark cases: for `organs.py` to measure on.
+r"""Organs, bones and muscles in public CT and MR as benchmark cases: for `organs.py` to measure on.
 
     git clone https://github.com/wasserth/TotalSegmentator
     python Testing/benchmarks/public_organs.py TotalSegmentator -o organs
 
-takes two volumes at 3 mm that TotalSegmentator tests itself with (Apache-2.0), and the labels it found there: of the
-CT twelve structures, of the MR all that take up nine slices and five hundred voxels.
+takes volumes that TotalSegmentator tests itself with (Apache-2.0), and the labels it found there: of a CT at 3 mm
+twelve structures, of an MR at 3 mm all that take up nine slices and five hundred voxels, and of two CTs of the chest at
+1.5 mm what its reports on aorta and heart measure.
 """
 
 import argparse
@@ -51,6 +52,11 @@ STRUCTURES = {
         47: "autochthon_right",
     },
 }
+CHEST = {
+    "aorta_report/test_result/models": ("aorta", "aorta_true_lumen", "aorta_false_lumen", "vertebrae_T12"),
+    "pulmonary_report/models": ("heart", "pulmonary_artery"),
+}
+"""Folders with a file each for the image and for every structure."""
 
 
 def main():
@@ -58,13 +64,27 @@ def main():
     parser.add_argument("checkout", type=Path, help="a clone of TotalSegmentator's repository")
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder for ct/NAME/image.nrrd and so on")
     args = parser.parse_args()
-    for source, files in SOURCES.items():
-        image, labels = (sitk.ReadImage(args.checkout / FILES / file) for file in files)
+    files = args.checkout / FILES
+    for source, names in SOURCES.items():
+        image, labels = (sitk.ReadImage(files / name) for name in names)
         for value, name in STRUCTURES[source].items():
-            folder = args.output / source / name
-            folder.mkdir(parents=True, exist_ok=True)
-            sitk.WriteImage(sitk.Cast(image, sitk.sitkInt16), folder / "image.nrrd", True)
-            sitk.WriteImage(labels == value, folder / "label.nrrd", True)
+            write(args.output / source / name, image, labels == value)
+    for folder, names in CHEST.items():
+        image = sitk.ReadImage(files / folder / "ct_cropped.nii.gz")
+        for name in names:
+            mask = sitk.ReadImage(files / folder / f"{name}.nii.gz") > 0
+            write(
+                args.output / "chest" / name,
+                image,
+                sitk.Resample(mask, image, sitk.Transform(), sitk.sitkNearestNeighbor),
+            )
+
+
+def write(folder, image, mask):
+    """One case; some masks are on a larger grid than the image."""
+    folder.mkdir(parents=True, exist_ok=True)
+    sitk.WriteImage(sitk.Cast(image, sitk.sitkInt16), folder / "image.nrrd", True)
+    sitk.WriteImage(mask, folder / "label.nrrd", True)
 
 
 if __name__ == "__main__":
