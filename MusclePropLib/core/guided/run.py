@@ -96,8 +96,8 @@ class Run:
             for work, tasks in zip(self.works, hidden, strict=True):
                 work.tasks = [task for task in tasks if task is not None]
                 work.score_drafts()
-                if self.progress.check():
-                    work.add_walk()
+            if self.progress.check():
+                list(pool.map(MuscleWork.add_walk, self.works))
             for work in self.works:
                 for task in work.tasks:
                     self.progress.check()

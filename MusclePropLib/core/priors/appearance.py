@@ -10,6 +10,9 @@ import numpy as np
 from scipy import ndimage
 from skimage.segmentation import random_walker
 
+# Chances a little beyond 0 and 1, which are clipped. For good: to catch warnings for a while is not safe in threads.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"skimage\.")
+
 BINS = 24
 LIMIT = 3.0
 """Largest log-likelihood ratio that grey levels alone may claim."""
@@ -60,9 +63,7 @@ def _walk(images: np.ndarray, seeds: np.ndarray) -> np.ndarray:
     inside, outside = (_is_linked(images, seeds, label) for label in (1, 2))
     if not (inside and outside):  # the solver would look for a way to them for minutes
         return np.where(seeds == 0, (1.0 + inside - outside) / 2, seeds == 1)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # about faster solvers that are not installed
-        return random_walker(images, seeds, beta=WALK_BETA, mode="cg_j", tol=1e-3, return_full_prob=True)[0]
+    return random_walker(images, seeds, beta=WALK_BETA, mode="cg_j", tol=1e-3, return_full_prob=True)[0]
 
 
 def _is_linked(images: np.ndarray, seeds: np.ndarray, label: int) -> bool:
