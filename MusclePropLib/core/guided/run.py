@@ -96,8 +96,7 @@ class Run:
             for work, tasks in zip(self.works, hidden, strict=True):
                 work.tasks = [task for task in tasks if task is not None]
                 work.score_drafts()
-            if self.progress.check():
-                list(pool.map(MuscleWork.add_walk, self.works))
+            list(pool.map(self._walk, self.works))
             for work in self.works:
                 for task in work.tasks:
                     self.progress.check()
@@ -158,6 +157,11 @@ class Run:
             return None
         known = muscle.drawn, muscle.absent, self.slices
         return hidden_task(hidden, *self._grid(), *known, work.index, work.stack.finest)
+
+    def _walk(self, work: MuscleWork) -> None:
+        """Let a random walk compete for a muscle, unless time is up."""
+        if self.progress.check():
+            work.add_walk()
 
     def _placed(self) -> list[Placed]:
         return [work.placed() for work in self.works]
