@@ -35,7 +35,7 @@ Nor do benchmarks look for the axis across which slices were drawn, which is all
 there was none in the shape priors of the real volumes, of two calves in all layouts and of the organs.
 a117906 says it in fewer words.
 39cef4b lets in a random walk in other cases than the commit before it, but in none of the 43 propagations of the real
-volumes that had been measured by then. 500236b ends fine-tuning sooner on large grids, 6d76fd1 walks when time is short.
+volumes that had been measured by then. 500236b ends fine-tuning sooner on large grids, 6d76fd1 walks when time is up.
 """
 
 
