@@ -51,6 +51,9 @@ BETTER = 0.7
 """Of the best draft's error on a hidden slice, what a random walk's may be there to be worth its time on the others:
 much less, for on large calves the walks take half as long as the network, and are hardly ever chosen."""
 
+LONGEST_TRIAL = 100
+"""Places of a hidden slice's stack; on more of them the trial itself takes too long."""
+
 PLAIN = 0.95
 """The same share on the slices that the grey levels were learnt from, from which on they can be relied upon."""
 
@@ -134,6 +137,8 @@ class MuscleWork:
         least = min(overlap(task, field_).error(0.0) for field_ in task.fields.values())
         if least > HOPELESS:
             return True
+        if len(task.stack.slices) > LONGEST_TRIAL:
+            return False
         task.stack.add_walk()
         return overlap(task, task.stack.drafts[WALKED][task.place]).error(0.0) < BETTER * least
 

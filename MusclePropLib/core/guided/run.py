@@ -43,7 +43,7 @@ STEPS, WARM_STEPS = 20, 5
 FEW, LESSONS_FROM_COPIES = 2, 3
 """With so few drawn slices, so many lessons are made from deformed copies of each."""
 
-RESERVE = 10.0
+RESERVE = 6.0
 """Seconds kept for the label map on the full grid, besides twice the time that a correction took."""
 
 PREVIEW_VOXELS = 24_000_000
