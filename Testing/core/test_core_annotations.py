@@ -320,10 +320,13 @@ def test_the_axis_is_found(axis, drawn):
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
-@pytest.mark.parametrize("drawn", [range(0, 30, 4), range(0, 30, 9), [2, 3, 4, 20, 21]])
-def test_the_gap_between_a_pair_of_bones_is_no_gap_between_slices(axis, drawn):
+@pytest.mark.parametrize(
+    ("drawn", "radius"), [(range(0, 30, 4), 4), (range(0, 30, 9), 4), ([2, 3, 4, 20, 21], 4), ([14, 15], 6)]
+)
+def test_the_gap_between_a_pair_of_bones_is_no_gap_between_slices(axis, drawn, radius):
+    """Two neighbouring slices alone show it by how few they are, if a bone is five times as many pixels high."""
     pair = np.zeros(SHAPE, bool)
-    pair[list(drawn)] = disc(column=7, radius=4) | disc(column=32, radius=4)
+    pair[list(drawn)] = disc(column=7, radius=radius) | disc(column=32, radius=radius)
     assert sparse_axis([np.moveaxis(pair, 0, axis)]) == axis
 
 

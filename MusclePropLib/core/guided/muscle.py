@@ -47,15 +47,15 @@ HOPELESS = 0.8
 TELLING = 0.85
 """Share of pixels near a hidden border that grey levels must tell apart before a random walk is worth its time."""
 
+PLAIN = 0.95
+"""The same share on the slices that the grey levels were learnt from, from which on they can be relied upon."""
+
 BETTER = 0.7
 """Of the best draft's error on a hidden slice, what a random walk's may be there to be worth its time on the others:
 much less, for on large calves the walks take half as long as the network, and are hardly ever chosen."""
 
 LONGEST_TRIAL = 100
 """Places of a hidden slice's stack; on more of them the trial itself takes too long."""
-
-PLAIN = 0.95
-"""The same share on the slices that the grey levels were learnt from, from which on they can be relied upon."""
 
 
 LARGEST_FACTOR = 1.5
@@ -109,7 +109,7 @@ class MuscleWork:
             self.score(name)
 
     def add_walk(self) -> None:
-        """Let a random walk compete where grey levels tell inside from outside, or the drafts fail and it does not."""
+        """Let a random walk compete where grey levels tell inside from outside, or the drafts find a slice badly."""
         if not (self.plain() or self._told() or self._walks_better()):
             return
         self.stack.add_walk()

@@ -21,8 +21,8 @@ OVERSHOOT = 1.2
 
 PEAK = 1.05
 """So much larger than the larger of the last two drawn areas a curve that bends beyond them may have made one between
-them: three slices, of which two lie on a tip, know little of the other end (measured on some 300 structures in CT and
-MR, and on simulated calves)."""
+them: three slices, of which two lie on a tip, know little of the other end (measured on the areas of structures in CT
+and MR, simulated calves and bones)."""
 
 LARGEST_SHIFT = 12.0
 """Crop pixels that a border is moved at most."""
