@@ -36,6 +36,7 @@ ALIKE = (
     "6d76fd1",
     "4ea48e2",
     "ccb1cad",
+    "69cafae",
 )
 """Commits, oldest first, that changed files of METHOD but no figure.
 
@@ -49,7 +50,7 @@ there was none in the shape priors of the real volumes, of two calves in all lay
 a117906 says it in fewer words.
 39cef4b lets in a random walk in other cases than the commit before it, but in none of the 43 propagations of the real
 volumes that had been measured by then. 500236b and 4ea48e2 end fine-tuning sooner on large grids, 6d76fd1 walks when
-time is up. ccb1cad tries no walk over many places; of those that had been tried none was let in.
+time is up. ccb1cad tries no walk over many places; of those that had been tried none was let in. 69cafae is comments.
 """
 
 
