@@ -10,6 +10,7 @@ from slicer.i18n import tr as _
 
 from MusclePropLib.gui import words
 from MusclePropLib.gui.faults import guarded
+from MusclePropLib.gui.masking import Masking
 from MusclePropLib.gui.strip import AnnotationStrip, StripContent
 from MusclePropLib.gui.strip_picture import Row
 from MusclePropLib.gui.work import Work
@@ -25,7 +26,7 @@ class AnnotateSection:
     """The editor has a parameter node of its own, so that the Segment Editor module keeps its choices."""
 
     def __init__(self, ui: Any, work: Work) -> None:
-        self._ui, self._work = ui, work
+        self._ui, self._work, self._masking = ui, work, Masking()
         self._set_up_editor()
         self.strip = AnnotationStrip(self._tell)
         self.strip.setObjectName("annotationStrip")
@@ -59,6 +60,7 @@ class AnnotateSection:
     def close(self) -> None:
         """The panel goes, but a reloaded module's old widgets stay for a while: the effects of this editor would go on
         following the node that the new one uses, and draw every stroke twice."""
+        self._masking.follow(None)
         self._ui.segmentEditor.setMRMLSegmentEditorNode(None)
 
     def scene_closes(self) -> None:
@@ -72,8 +74,8 @@ class AnnotateSection:
         if node is None:
             node = slicer.vtkMRMLSegmentEditorNode()
             node.SetSingletonTag(EDITOR_TAG)
-            node.SetOverwriteMode(node.OverwriteVisibleSegments)  # a hidden segment has nothing to do with this
             node = slicer.mrmlScene.AddNode(node)
+        self._masking.follow(node)
         if self._ui.segmentEditor.mrmlSegmentEditorNode() is not node:
             self._ui.segmentEditor.setMRMLSegmentEditorNode(node)
         self._ui.segmentEditor.updateWidgetFromMRML()  # it looks away while a scene is closed or loaded
@@ -99,7 +101,8 @@ class AnnotateSection:
         shown = [i for i in muscle_ids(nodes[1]) if i in work.tracker.states] if nodes else []
         states = [work.tracker.states[i] for i in shown]
         rows = [
-            Row(s.color, s.drawn, s.absent, s.filled, work.confidence(i)) for i, s in zip(shown, states, strict=True)
+            Row(s.color, s.drawn, s.absent, s.filled | work.proposed(i), work.confidence(i))
+            for i, s in zip(shown, states, strict=True)
         ]
         names = [s.name for s in states]
         self._show(StripContent(shown, names, rows, work.slices, work.current_slice(), work.next_slice()))
@@ -143,7 +146,7 @@ class AnnotateSection:
             return ""
         confidence = self._work.confidence(segment_id)
         trust = confidence[slice_index] if confidence else None
-        filled = slice_index in states.filled or bool(trust)
+        filled = slice_index in states.filled | self._work.proposed(segment_id)
         return words.state_text(states.name, slice_index, states.state(slice_index), filled, trust)
 
 

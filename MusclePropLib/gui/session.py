@@ -165,8 +165,9 @@ class Session:
         return names
 
     def discard(self) -> None:
-        """Give up a result that was not accepted, and its preview. A job under way goes on."""
+        """Give up a result that was not accepted, its preview and what it told. A job under way goes on."""
         if not self.busy:
+            self.summary = None
             self._forget_result()
             self.changed.emit()
 
@@ -175,7 +176,6 @@ class Session:
         if self.busy:
             self.cancel()
         else:
-            self.summary = None
             self.discard()
 
     def close(self) -> None:

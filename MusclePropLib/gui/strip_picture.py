@@ -73,7 +73,6 @@ def _per_slice(row: Row, slices: int) -> tuple[np.ndarray, np.ndarray]:
     if row.confidence is not None and len(row.confidence) == slices:
         trust = np.clip(np.nan_to_num(np.asarray(row.confidence, float), nan=0.0), 0, 1)
         strength = WEAKEST + (0.8 - WEAKEST) * np.clip((trust - 0.5) / 0.5, 0, 1)
-        states[(states == UNKNOWN) & (trust > 0)] = FILLED
     return states, strength
 
 

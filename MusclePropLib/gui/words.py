@@ -80,6 +80,6 @@ def state_text(name: str, slice_index: int, state: State, filled: bool, confiden
         State.UNKNOWN: _("propagated") if filled else _("unknown"),
     }[state]
     text = _("{name}, slice {number}: {what}").format(name=name, number=slice_index, what=what)
-    if confidence is not None and state is State.UNKNOWN:
+    if confidence is not None and filled and state is State.UNKNOWN:
         text += ", " + _("expected Dice {confidence:.2f}").format(confidence=confidence)
     return text

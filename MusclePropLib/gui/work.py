@@ -172,6 +172,11 @@ class Work:
         values = self.session.summary.get("confidence")
         return values and tuple(float(v or 0) for v in values[self.session.job.segment_ids.index(segment_id)])
 
+    def proposed(self, segment_id: str) -> frozenset[int]:
+        """Slices that a result which is not accepted yet would fill, as far as it can be trusted."""
+        shown = self.session.phase is Phase.FINISHED
+        return frozenset(t for t, trust in enumerate(self.confidence(segment_id) or () if shown else ()) if trust)
+
     def mark_absent(self, to_the_end: bool = False) -> None:
         """The current muscle does not exist on the shown slice, or from there to the end.
 

@@ -70,6 +70,27 @@ def test_discard_leaves_nothing(drawn):
     np.testing.assert_array_equal(drawn.array("GM"), before)
     assert not folder.exists()
     assert enabled(drawn, "acceptButton", "discardButton") == [False, False]
+    assert not drawn.ui.resultFrame.visible, "there is no such result any more"
+
+
+def test_strip_shows_a_result_only_where_there_is_one(drawn):
+    """Until it is discarded, or accepted: that one filled no slice that was not drawn."""
+
+    def told():
+        drawn.settle()
+        strip = drawn.panel.annotate.strip.content
+        row = strip.names.index("GM")
+        return drawn.panel.annotate._tell(row, 8), 8 in strip.rows[row].filled
+
+    drawn.click("propagateButton")
+    drawn.until_done()
+    assert told() == ("GM, slice 8: propagated, expected Dice 0.90", True)
+    drawn.click("discardButton")
+    assert told() == ("GM, slice 8: unknown", False)
+    drawn.click("propagateButton")
+    drawn.until_done()
+    drawn.click("acceptButton")
+    assert told() == ("GM, slice 8: unknown", False)
 
 
 def test_next_slice_goes_there(drawn):
@@ -322,8 +343,18 @@ def test_undo_does_not_fill_the_memory_with_a_large_volume(drawn, monkeypatch):
 
 
 def test_strokes_leave_hidden_segments_alone(drive):
-    node = drive().ui.segmentEditor.mrmlSegmentEditorNode()
+    """Whatever happens to the editor's node: closing the scene sets it back, a key switches its mask on."""
+    import slicer
+
+    driver = drive()
+    node = driver.ui.segmentEditor.mrmlSegmentEditorNode()
     assert node.GetOverwriteMode() == node.OverwriteVisibleSegments
+    slicer.mrmlScene.Clear(0)
+    driver.panel.enter()
+    node = driver.ui.segmentEditor.mrmlSegmentEditorNode()
+    assert node.GetOverwriteMode() == node.OverwriteVisibleSegments
+    node.SetSourceVolumeIntensityMask(True)
+    assert not node.GetSourceVolumeIntensityMask()
 
 
 def test_a_worker_that_had_to_be_killed_is_replaced(drive, monkeypatch):

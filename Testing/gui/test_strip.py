@@ -39,7 +39,7 @@ def test_states_look_different():
 
 
 def test_trust_is_strength():
-    row = Row(RED, confidence=(0.5, 0.7, 0.9, 1.0))
+    row = Row(RED, filled=range(4), confidence=(0.5, 0.7, 0.9, 1.0))
     strength = 255 - row_of(row, 4, 4)[4, :, 1].astype(int)
     assert (np.diff(strength) > 0).all()
 

@@ -58,6 +58,7 @@ def propagate(volume, annotations, settings, on_event, control=None, warm=None):
         "next_slice": 3,
         "seconds": {"prior": 0.1},
         "peak_memory_mb": 1.0,
+        "confidence": [[0.9] * len(labels) for _ in annotations.muscles],
         "provenance": {"method": "stand-in | not real"},
     }
     tests = {"rounds": warm.rounds, "pid": os.getpid(), "total": int(volume.array.sum()), "how": "complete"}
