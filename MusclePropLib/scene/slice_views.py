@@ -50,8 +50,9 @@ def current_slice(volume_node: slicer.vtkMRMLScalarVolumeNode, axis: int) -> int
 
 
 def _slice_nodes() -> list[slicer.vtkMRMLSliceNode]:
-    """Slice views, the usual ones first."""
-    nodes = slicer.util.getNodesByClass("vtkMRMLSliceNode")
+    """Slice views that the layout shows, the usual ones first; without a layout all there are."""
+    every = slicer.util.getNodesByClass("vtkMRMLSliceNode")
+    nodes = [node for node in every if node.IsMappedInLayout()] or every
     order = {name: place for place, name in enumerate(VIEWS)}
     return sorted(nodes, key=lambda node: order.get(node.GetLayoutName(), len(order)))
 

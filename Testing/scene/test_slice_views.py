@@ -74,6 +74,22 @@ def test_oblique_volume_turns_a_view_only_when_it_is_needed(views):
     assert slice_node(volume, 0) is views["Red"]
 
 
+def test_only_what_the_layout_shows_counts(views):
+    """Red lies in the slices, too, but nobody sees it; in a layout of Red alone, that is the one to turn."""
+    volume = add_volume(ijk_to_ras=STRAIGHT)
+    go_to_slice(volume, 0, 3)
+    views["Yellow"].SetOrientation("Axial")
+    views["Yellow"].SetMappedInLayout(1)
+    go_to_slice(volume, 0, 9)
+    assert current_slice(volume, 0) == 9
+    assert slice_node(volume, 0) is views["Yellow"]
+    views["Yellow"].SetMappedInLayout(0)
+    assert current_slice(volume, 0) == 3
+    views["Red"].SetMappedInLayout(1)
+    go_to_slice(volume, 1, 5)
+    assert slice_node(volume, 1) is views["Red"]
+
+
 def test_outside_the_volume(views):
     volume = add_volume(ijk_to_ras=STRAIGHT)
     views["Red"].JumpSliceByOffsetting(0, 0, 500)
