@@ -42,15 +42,21 @@ def drawing(mask: np.ndarray, row: int = 0, column: int = 0) -> Drawing:
     return Drawing(zlib.crc32(box.data, zlib.crc32(place.data)), int(np.count_nonzero(box)))
 
 
-def filled_tag(checksums: Mapping[int, int | Drawing]) -> str:
-    """Value of the tag: JSON of slice and checksum, or checksum and area."""
-    return json.dumps({str(t): checksums[t] for t in sorted(checksums)})
+def filled_tag(drawings: Mapping[int, Drawing]) -> str:
+    """Value of the tag: JSON of slice, checksum and area."""
+    return json.dumps({str(t): drawings[t] for t in sorted(drawings)})
 
 
-def parse_filled_tag(value: str | None) -> dict[int, int] | None:
-    """Slices and checksums; None if there is no such tag, or one that is damaged."""
-    recorded = _recorded(value)
-    return None if recorded is None else {t: its.checksum for t, its in recorded.items()}
+def parse_filled_tag(value: str | None) -> dict[int, Drawing] | None:
+    """What the tag holds, slice by slice, with area 0 where it is not known: older ones are of checksums alone.
+
+    None if there is no such tag, or one that is damaged.
+    """
+    try:
+        slices = None if value is None else json.loads(value).items()
+        return slices if slices is None else {int(t): _parsed(its) for t, its in slices}
+    except (ValueError, AttributeError, TypeError):
+        return None
 
 
 def with_filled_tags(segmentation: Segmentation) -> Segmentation:
@@ -102,7 +108,7 @@ class _Seen:
 
 def _seen(segmentation: Segmentation, segment: Segment) -> _Seen | None:
     """None without the tags."""
-    recorded = _recorded(segment.tags.get(FILLED_TAG))
+    recorded = parse_filled_tag(segment.tags.get(FILLED_TAG))
     if recorded is None or SLICES_TAG not in segment.tags:
         return None
     axis, drawn, absent = _tagged(segmentation, segment)
@@ -122,15 +128,6 @@ def _told(segmentation: Segmentation, segment: Segment) -> Segment:
     axis, drawn, _ = _tagged(segmentation, segment)
     filled = {t: its for t, its in _drawings(segmentation, segment, axis).items() if t not in drawn}
     return replace(segment, tags=segment.tags | {FILLED_TAG: filled_tag(filled)})
-
-
-def _recorded(value: str | None) -> dict[int, Drawing] | None:
-    """What the tag holds, slice by slice: a checksum, or that and the area, which is 0 where it is not known."""
-    try:
-        slices = None if value is None else json.loads(value).items()
-        return slices if slices is None else {int(t): _parsed(its) for t, its in slices}
-    except (ValueError, AttributeError, TypeError):
-        return None
 
 
 def _parsed(its: int | list[int]) -> Drawing:

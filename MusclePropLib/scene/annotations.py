@@ -22,10 +22,11 @@ from MusclePropLib.scene.states import (
     binding_axis,
     check_axis,
     read_states,
+    recorded_states,
     tagged_axis,
     write_states,
 )
-from MusclePropLib.scene.voxels import SegmentVoxels, segment_voxels
+from MusclePropLib.scene.voxels import SegmentVoxels, emptied, segment_voxels
 
 EVENTS = ("SegmentModified", "SegmentAdded", "SegmentRemoved")
 
@@ -178,7 +179,8 @@ class AnnotationTracker:
         for segment_id in muscle_ids(nodes[1]) if nodes else ():
             check_axis(segments[segment_id], voxels[segment_id])
         known = {i: read_states(segments[i], v) for i, v in voxels.items()}
-        self.states = _without_overpainted(known, before)
+        old = {i: before.get(i) or recorded_states(segments[i], voxels[i], its) for i, its in known.items()}
+        self.states = _without_overpainted(known, old)
         for segment_id, its in self.states.items() if self.states != before else ():
             if self._painted or its != known[segment_id]:
                 write_states(segments[segment_id], voxels[segment_id], its)
@@ -193,7 +195,10 @@ class AnnotationTracker:
         return self.refresh()
 
     def mark_absent(self, segment_id: str, slices: Collection[int]) -> None:
-        """The expert says that the muscle does not exist on these slices, of which the drawn ones are left out."""
+        """The expert says that the muscle does not exist on these slices, of which the drawn ones are left out.
+
+        What a propagation has filled there goes.
+        """
         self._set_absent(segment_id, lambda its: its.absent | (frozenset(slices) - its.drawn))
 
     def clear_absent(self, segment_id: str, slices: Collection[int]) -> None:
@@ -219,9 +224,14 @@ class AnnotationTracker:
         self.refresh()  # a stroke may have ended just now
         nodes = self.subject.nodes() if self.subject else None
         if nodes is not None and segment_id in self.states:
-            states = replace(self.states[segment_id], absent=wanted(self.states[segment_id]))
+            before = self.states[segment_id]
+            absent = wanted(before)
+            gone, geometry = absent & before.filled, volume_geometry(nodes[0])
+            emptied(nodes[1], segment_id, segment_voxels(nodes[1], segment_id, geometry, self.subject.axis), gone)
+            slices = {t: its for t, its in before.slices.items() if t not in gone}
+            states = replace(before, slices=slices, filled=before.filled - gone, absent=absent)
             self.states = {**self.states, segment_id: states}
-            voxels = segment_voxels(nodes[1], segment_id, volume_geometry(nodes[0]), self.subject.axis)
+            voxels = segment_voxels(nodes[1], segment_id, geometry, self.subject.axis)
             write_states(nodes[1].GetSegmentation().GetSegment(segment_id), voxels, states)
 
     def _on_paint(self) -> None:
@@ -276,10 +286,10 @@ def _without_overpainted(new: dict[str, SegmentStates], old: dict[str, SegmentSt
     """Keep slices *filled* that only lost voxels to another segment painted over them: nobody drew these anew."""
     gained: dict[int, int] = {}
     for segment_id, states in new.items():
-        before = old[segment_id].slices if segment_id in old else {}
+        before = old[segment_id].slices
         for t, drawing in states.slices.items():
             gained[t] = gained.get(t, 0) + max(0, drawing.area - (before[t].area if t in before else 0))
-    return {i: _still_filled(states, old[i], gained) if i in old else states for i, states in new.items()}
+    return {i: _still_filled(states, old[i], gained) for i, states in new.items()}
 
 
 def _still_filled(new: SegmentStates, old: SegmentStates, gained: dict[int, int]) -> SegmentStates:

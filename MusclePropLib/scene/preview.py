@@ -11,8 +11,7 @@ from MusclePropLib.core.geometry import Geometry
 from MusclePropLib.scene.annotations import Subject
 from MusclePropLib.scene.geometry import image_array, new_labelmap, node_to_world, volume_geometry
 from MusclePropLib.scene.names import name_of
-from MusclePropLib.scene.segments import SURFACE
-from MusclePropLib.scene.voxels import LABELMAP
+from MusclePropLib.scene.voxels import LABELMAP, SURFACE
 
 OUTLINE = 3  # screen pixels
 

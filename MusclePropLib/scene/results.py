@@ -17,9 +17,9 @@ from MusclePropLib.scene.annotations import Subject
 from MusclePropLib.scene.geometry import image_array, new_labelmap, node_to_world, volume_geometry
 from MusclePropLib.scene.merging import Box, Merge, Target
 from MusclePropLib.scene.names import name_of
-from MusclePropLib.scene.segments import SURFACE, check_segmentation, muscle_ids, protected_ids
+from MusclePropLib.scene.segments import check_segmentation, muscle_ids, visible_ids
 from MusclePropLib.scene.states import check_axis, read_states, write_states
-from MusclePropLib.scene.voxels import LABELMAP, segment_voxels
+from MusclePropLib.scene.voxels import LABELMAP, segment_voxels, update_surfaces
 
 
 def accept(
@@ -32,10 +32,11 @@ def accept(
     """Write a result into the expert's segments; returns the names of those written.
 
     `labels` is uint8 (slices, rows, columns), value i + 1 = the segment `segment_ids[i]`. What the expert has drawn by
-    now keeps every voxel, slices marked absent stay empty, completed and "Not muscle" segments are not painted over,
-    and segments that have meanwhile been removed, hidden or completed are left alone. `save_state` is called once
-    before the first change, so that one undo takes all of it back. Raises InputError if the nodes are gone or their
-    grid has changed, or slices were meanwhile marked absent across another axis.
+    now keeps every voxel, slices marked absent stay empty, visible segments that are not written (completed, "Not
+    muscle", or unknown to the job: drawn, added or shown since) are not painted over, and those that have meanwhile
+    been removed, hidden or completed are left alone. `save_state` is called once before the first change, so that one
+    undo takes all of it back. Raises InputError if the nodes are gone or their grid has changed, or slices were
+    meanwhile marked absent across another axis.
     """
     nodes = subject.nodes()
     if nodes is None:
@@ -51,7 +52,7 @@ def accept(
         image = _filled_image(merge, target, box or (slice(0, 1),) * 3, geometry, subject.axis, nodes[1])
         _replace_labelmap(nodes[1], target.segment_id, image)
         _write_tags(nodes[1], target, geometry, subject.axis, summary)
-    _update_surfaces(nodes[1], [t.segment_id for t in merge.targets])
+    update_surfaces(nodes[1], [t.segment_id for t in merge.targets])
     return [t.states.name for t in merge.targets]
 
 
@@ -70,8 +71,9 @@ def _merge(
             check_axis(node.GetSegmentation().GetSegment(segment_id), voxels)
             states = read_states(node.GetSegmentation().GetSegment(segment_id), voxels)
             targets.append(Target(segment_id, label, voxels, states))
-    protected = [segment_voxels(node, i, geometry, subject.axis) for i in protected_ids(node)]
-    return Merge(labels, targets, protected)
+    written = {target.segment_id for target in targets}
+    others = [i for i in visible_ids(node) if i not in written]
+    return Merge(labels, targets, [segment_voxels(node, i, geometry, subject.axis) for i in others])
 
 
 def _filled_image(
@@ -112,9 +114,3 @@ def _write_tags(
     filled = frozenset(states.slices) - target.states.drawn
     write_states(segment, voxels, replace(states, filled=filled, absent=target.states.absent))
     segment.SetTag(PROVENANCE_TAG, provenance(summary, target.label - 1))
-
-
-def _update_surfaces(node: slicer.vtkMRMLSegmentationNode, segment_ids: list[str]) -> None:
-    """Slicer makes surfaces anew only where it is told to."""
-    if segment_ids and node.GetSegmentation().ContainsRepresentation(SURFACE):
-        slicer.vtkSlicerSegmentationsModuleLogic.ReconvertAllRepresentations(node, segment_ids)

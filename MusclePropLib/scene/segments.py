@@ -16,8 +16,6 @@ from MusclePropLib.scene.names import name_of
 from MusclePropLib.scene.states import binding_axis, counted_on, get_tag
 from MusclePropLib.scene.voxels import LABELMAP
 
-SURFACE = "Closed surface"  # vtkSegmentationConverter's name of the representation
-
 
 def segment_ids(segmentation_node: slicer.vtkMRMLSegmentationNode) -> list[str]:
     """IDs of all segments in the order of the segment list."""

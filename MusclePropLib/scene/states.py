@@ -2,7 +2,8 @@
 
 The states live in tags of the segment, so that undo, copies and files carry them. `MuscleProp.Slices` lists the
 drawn and the absent slices. `MuscleProp.Filled` holds a checksum of every slice that an accepted propagation wrote: a
-slice is the expert's own as soon as it differs, whoever changed it (paint, erase, undo, another module, an import).
+slice is the expert's own as soon as it differs, whoever changed it (paint, erase, undo, another module, an import),
+unless it only lost voxels to another segment, which the area beside the checksum tells.
 A third, `MuscleProp.Grid`, tells on how large a grid they were counted: on another, every slice would seem to differ.
 """
 
@@ -61,9 +62,24 @@ def read_states(segment: slicer.vtkSegment, voxels: SegmentVoxels) -> SegmentSta
     if recorded is None:
         filled = {t for t in slices if voxels.own_index(t) not in drawn}
     else:
-        filled = {t for t, drawing in slices.items() if recorded.get(voxels.own_index(t)) == drawing.checksum}
+        checksums = {voxels.own_index(t): its.checksum for t, its in recorded.items()}
+        filled = {t for t, drawing in slices.items() if checksums.get(t) == drawing.checksum}
     absent = {voxels.own_index(t) for t in absent} - (set(slices) - filled)
     return replace(states, filled=frozenset(filled), absent=frozenset(absent))
+
+
+def recorded_states(segment: slicer.vtkSegment, voxels: SegmentVoxels, now: SegmentStates) -> SegmentStates:
+    """The segment as its tags have it, while nobody followed it: filled slices as they were, and drawn ones as `now`.
+
+    Of the drawn ones no area is recorded. A segment without tags was empty, or not there.
+    """
+    axis, drawn, _ = _slices_tag(segment)
+    if axis not in (None, voxels.own_axis):
+        return now
+    recorded = parse_filled_tag(get_tag(segment, FILLED_TAG)) or {}
+    filled = {voxels.own_index(t): its for t, its in recorded.items() if its.area}
+    kept = {t: its for t, its in now.slices.items() if voxels.own_index(t) in drawn}
+    return replace(now, slices=filled | kept, filled=frozenset(filled))
 
 
 def tagged_axis(segment: slicer.vtkSegment) -> int | None:
@@ -111,7 +127,7 @@ def write_states(segment: slicer.vtkSegment, voxels: SegmentVoxels, states: Segm
         states.name, dict.fromkeys(map(own, states.drawn)), frozenset(map(own, states.absent))
     )
     segment.SetTag(SLICES_TAG, slices_tag(annotation, voxels.own_axis))
-    segment.SetTag(FILLED_TAG, filled_tag({own(t): states.slices[t].checksum for t in states.filled}))
+    segment.SetTag(FILLED_TAG, filled_tag({own(t): states.slices[t] for t in states.filled}))
     segment.SetTag(GRID_TAG, json.dumps(sorted(voxels.shape)))
 
 

@@ -20,7 +20,7 @@ from MusclePropLib.scene.geometry import Lattice, image_array, image_geometry, l
 from MusclePropLib.scene.masks import Masks
 from MusclePropLib.scene.names import name_of
 
-LABELMAP = "Binary labelmap"  # vtkSegmentationConverter's name of the representation
+LABELMAP, SURFACE = "Binary labelmap", "Closed surface"  # vtkSegmentationConverter's names of representations
 MOST_REMEMBERED = 128
 NO_LATTICE = Lattice((0, 1, 2), (False, False, False), (0, 0, 0))  # of a segment without voxels
 
@@ -158,6 +158,25 @@ def segment_voxels(
         lattice.flipped[axis],
         image.GetMTime() if labels.size else None,
     )
+
+
+def emptied(
+    segmentation_node: slicer.vtkMRMLSegmentationNode, segment_id: str, voxels: SegmentVoxels, slices: Collection[int]
+) -> None:
+    """Take the segment's voxels off these slices, all of which its label map covers; other segments keep theirs."""
+    if slices:
+        first, last = min(slices), max(slices)
+        part = voxels.labels[first - voxels.offset[0] : last - voxels.offset[0] + 1]
+        those = np.isin(np.arange(first, last + 1), sorted(slices))
+        np.copyto(part, 0, where=(part == voxels.value) & those[:, None, None])
+        segmentation_node.GetBinaryLabelmapInternalRepresentation(segment_id).Modified()
+        update_surfaces(segmentation_node, [segment_id])
+
+
+def update_surfaces(segmentation_node: slicer.vtkMRMLSegmentationNode, segment_ids: list[str]) -> None:
+    """Slicer makes surfaces anew only where it is told to."""
+    if segment_ids and segmentation_node.GetSegmentation().ContainsRepresentation(SURFACE):
+        slicer.vtkSlicerSegmentationsModuleLogic.ReconvertAllRepresentations(segmentation_node, segment_ids)
 
 
 def _clipped(

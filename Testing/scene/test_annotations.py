@@ -49,6 +49,10 @@ def followed(volume, segmentation):
     return Followed(volume, segmentation)
 
 
+def masks(segmentation, segment_id, volume):
+    return slicer.util.arrayFromSegmentBinaryLabelmap(segmentation, segment_id, volume).astype(bool)
+
+
 def fill(followed, volume, count=14):
     """Accept a result in which GM is a disc everywhere."""
     labels = np.zeros((count, 30, 40), np.uint8)
@@ -155,6 +159,19 @@ def test_overpainting_a_filled_slice_does_not_make_it_drawn(followed, volume, se
     assert followed.drawn("GM") == [3, 10], "what the expert erases, the expert has looked at"
 
 
+def test_overpainting_while_nobody_follows_does_not_make_a_filled_slice_drawn_either(followed, volume, segmentation):
+    """As after loading the scene, or in another module."""
+    paint(segmentation, "GM", volume, {3: disc()})
+    followed.tracker.refresh()
+    fill(followed, volume)
+    followed.tracker.refresh()
+    followed.tracker.follow(None)
+    editor = Editor(segmentation, volume)
+    editor.stroke("SOL", 6, disc(centre=(16, 18)))
+    editor.stroke("GM", 10, disc(radius=3), erase=True)
+    assert Followed(volume, segmentation).drawn("GM") == [3, 10]
+
+
 def test_absent_marks(followed, volume, segmentation):
     paint(segmentation, "GM", volume, {3: disc(), 9: disc()})
     tracker = followed.tracker
@@ -174,6 +191,34 @@ def test_absent_marks(followed, volume, segmentation):
     Editor(segmentation, volume).stroke("GM", 5, disc())
     tracker.refresh()
     assert 5 in tracker.states["GM"].drawn and 5 not in tracker.states["GM"].absent
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_absent_where_a_propagation_filled_empties_the_slice(followed, volume, segmentation, shared):
+    """And nothing else, also where segments share a label map; undo brings it back."""
+    paint(segmentation, "GM", volume, {3: disc(), 9: disc()})
+    paint(segmentation, "SOL", volume, {12: disc(centre=(25, 8), radius=3)})
+    followed.tracker.refresh()
+    fill(followed, volume)
+    if shared:
+        segmentation.GetSegmentation().CollapseBinaryLabelmaps(False)
+        assert segmentation.GetSegmentation().GetNumberOfLayers() == 1
+    editor = Editor(segmentation, volume)
+    followed.tracker.refresh()
+    before = {name: masks(segmentation, name, volume) for name in ("GM", "SOL")}
+    editor.logic.SaveStateForUndo()
+    followed.tracker.mark_absent("GM", range(9, 14))
+    after = {name: masks(segmentation, name, volume) for name in ("GM", "SOL")}
+    np.testing.assert_array_equal(after["GM"][:10], before["GM"][:10])
+    assert not after["GM"][10:].any()
+    np.testing.assert_array_equal(after["SOL"], before["SOL"])
+    states = followed.tracker.states["GM"]
+    assert sorted(states.absent) == [10, 11, 12, 13] and sorted(states.drawn) == [3, 9]
+    assert not followed.tracker.refresh(), "the states are as the label map has them"
+    editor.logic.Undo()
+    assert followed.drawn() == [3, 9]
+    assert not followed.tracker.states["GM"].absent
+    np.testing.assert_array_equal(masks(segmentation, "GM", volume), before["GM"])
 
 
 def test_absent_mark_is_undone_with_the_editor(followed, volume, segmentation):

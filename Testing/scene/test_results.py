@@ -113,6 +113,15 @@ def test_hidden_and_completed_neighbours_are_not_touched(volume):
     np.testing.assert_array_equal(array(segmentation, "GM", volume)[5], GM & ~before["SOL"][5])
 
 
+def test_a_segment_that_the_job_did_not_know_is_not_painted_over(subject, volume, segmentation):
+    """Drawn, added or shown while it ran: SOL was all that there was."""
+    accept(subject, ["SOL"], labels_of(gm=GM & ~GM) // 2, SUMMARY)
+    gm, sol = (array(segmentation, name, volume) for name in ("GM", "SOL"))
+    assert not (gm & sol)[[t for t in range(SHAPE[0]) if t != 3]].any(), "slice 3 of both is drawn"
+    np.testing.assert_array_equal(sol[9], SOL & ~gm[9])
+    assert (SOL & gm[9]).any(), "or this tells nothing"
+
+
 def test_what_was_drawn_or_marked_while_the_job_ran_counts(subject, volume, segmentation):
     annotations, ids = read_annotations(*subject.nodes(), 0)
     assert annotations.known_slices() == [3, 9]
