@@ -128,6 +128,21 @@ def test_a_walk_competes_where_it_finds_a_hidden_slice_though_grey_levels_do_not
     assert (WALKED in work.candidates) == (wall > 0)
 
 
+@pytest.mark.parametrize("swing", [1.0, 8.0])
+def test_a_walk_competes_where_no_draft_finds_the_hidden_slices_well(swing):
+    """To and fro from one drawn slice to the next, with nothing in the image that tells it."""
+    t = np.arange(17)
+    y, x = np.mgrid[:60, :70]
+    middle = 35 + swing * np.sin(np.pi * t / 8)
+    mask = np.hypot(y - 30, x - middle[:, None, None]) < 11
+    image = np.random.default_rng(0).normal(60, 8, mask.shape).astype(np.float32)
+    around = image, np.arange(17.0), (0.5, 0.5), {i: mask[i] for i in (0, 4, 12, 16)}, frozenset(), t
+    work = MuscleWork(0, MuscleAnnotation("GM"), build_stack(*around), np.arange(17.0), hidden_tasks(*around))
+    work.score_drafts()
+    work.add_walk()
+    assert (WALKED in work.candidates) == (swing > 1)
+
+
 def test_beyond_the_drawn_slices_what_sees_the_image_wins_a_tie():
     image, mask = tube(slices=17)
     around = image, np.arange(17.0), (0.5, 0.5), {t: mask[t] for t in (4, 8, 12)}, frozenset(), np.arange(17)

@@ -44,6 +44,9 @@ LEAST_TRUST = 0.3
 HOPELESS = 0.8
 """Error on the hidden slices from which on a candidate's score says nothing about it."""
 
+POOR = 0.25
+"""Error of the best draft on slices hidden between others from which on a random walk is worth its time."""
+
 TELLING = 0.85
 """Share of pixels near a hidden border that grey levels must tell apart before a random walk is worth its time."""
 
@@ -109,8 +112,8 @@ class MuscleWork:
             self.score(name)
 
     def add_walk(self) -> None:
-        """Let a random walk compete where grey levels tell inside from outside, or the drafts find a slice badly."""
-        if not (self.plain() or self._told() or self._walks_better()):
+        """Let a random walk compete where grey levels tell inside from outside, or the drafts find slices badly."""
+        if not (self.plain() or self._drafts_are_poor() or self._told() or self._walks_better()):
             return
         self.stack.add_walk()
         for task in self.tasks:
@@ -125,6 +128,11 @@ class MuscleWork:
         """Whether grey levels tell inside from outside on the hidden slices."""
         shares = [share for t in self.tasks if (share := t.stack.told_apart(t.place, t.truth)) is not None]
         return bool(shares) and float(np.mean(shares)) >= TELLING
+
+    def _drafts_are_poor(self) -> bool:
+        """Whether no draft finds the slices well that were hidden between others; a single one says too little."""
+        between = sum(not (task.beyond or task.tapering) for task in self.tasks)
+        return between > 1 and min(trust.hidden_error for trust in self.trusts.values()) > POOR
 
     def _walks_better(self) -> bool:
         """Whether a walk finds one hidden slice better than the drafts do, or these do not find it at all.
