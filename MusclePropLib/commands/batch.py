@@ -57,7 +57,9 @@ class Item:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument(
-        "folder", type=Path, help="holds volumes NAME.nrrd and what is drawn, NAME-annotations.seg.nrrd"
+        "folder",
+        type=Path,
+        help="holds volumes NAME.nrrd and what is drawn, NAME-annotations.seg.nrrd; hidden files are left out",
     )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder for the results")
     add_settings(parser)
@@ -97,7 +99,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def find_cases(folder: Path, output: Path) -> list[Item]:
-    """The annotated volumes under `folder`, linked folders too, sorted by name.
+    """The annotated volumes under `folder`, linked folders too and hidden files not, sorted by name.
 
     InputError if there are none, or two annotations of one volume, whose results would overwrite each other.
     """

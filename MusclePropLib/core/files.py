@@ -31,14 +31,23 @@ def replacing(path: Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
+def is_hidden(name: str) -> bool:
+    """Whether file managers and shells leave the file or folder of this name out."""
+    return name.startswith(".")
+
+
 def files_below(folder: Path) -> list[Path]:
-    """Every file below the folder, sorted; links to folders are followed, each folder being looked at once."""
+    """Every file below the folder, sorted; links to folders are followed, each folder being looked at once.
+
+    Hidden files and folders are left out: on disks that are not its own, macOS lays a `._NAME` beside every NAME.
+    """
     seen: set[str] = set()
     found = []
     for place, folders, names in os.walk(folder, followlinks=True):
         seen.add(os.path.realpath(place))
-        folders[:] = [name for name in sorted(folders) if os.path.realpath(os.path.join(place, name)) not in seen]
-        found += [Path(place, name) for name in names]
+        visible = [name for name in sorted(folders) if not is_hidden(name)]
+        folders[:] = [name for name in visible if os.path.realpath(os.path.join(place, name)) not in seen]
+        found += [Path(place, name) for name in names if not is_hidden(name)]
     return sorted(found)
 
 

@@ -100,6 +100,15 @@ def test_two_annotations_of_one_volume_are_refused(tmp_path, capsys):
     assert not (tmp_path / "out").exists()
 
 
+def test_hidden_files_and_folders_hold_no_cases(tmp_path, capsys):
+    """macOS lays a `._NAME` beside every file that it writes to a disk of another system."""
+    folder = tmp_path / "recordings"
+    (folder / ".Trashes").mkdir(parents=True)
+    for given in (*write_case(folder), *write_case(folder / ".Trashes")):
+        given.with_name(f"._{given.name}").write_bytes(b"\0\5\x16\7")
+    assert list(batch(folder, capsys)[1]) == ["leg"]
+
+
 def test_nothing_to_do_is_an_input_error(tmp_path, capsys):
     assert cli.main(["batch", str(tmp_path), "-o", str(tmp_path / "out")]) == 2
     assert "no annotated volume" in capsys.readouterr().err

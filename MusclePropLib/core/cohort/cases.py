@@ -51,7 +51,7 @@ def find_cases(folder: str | Path, subject: str | None = None) -> list[Case]:
     says so (label, mask, seg, gt, annotation ...), and belongs to the image whose path is the same without such words:
     `x1.mha` and `masksX1.mha` (Leg-3D-US), `imagesTr/a_0000.nii.gz` and `labelsTr/a.nii.gz` (nnU-Net), `s1/image.nrrd`
     and `s1/label.nrrd`; a folder's only image and only label map belong together too. What has no partner is left out
-    (see `left_out`). Links to folders are followed.
+    (see `left_out`). Hidden files are left out, links to folders are followed.
 
     `subject` is a regular expression for the subject in the case's name (its first group, if any); by default words
     like `sub-03` or `patient_7`, else every case is a subject of its own.
@@ -77,7 +77,7 @@ def left_out(folder: str | Path, cases: Iterable[Case]) -> str | None:
     if (folder / CASES_CSV).is_file():
         return None
     used = {path for case in cases for path in (case.image, case.labels)}
-    places = (path.parent if path.suffix.lower() == ".dcm" else path for path in _visible(folder))
+    places = (path.parent if path.suffix.lower() == ".dcm" else path for path in files_below(folder))
     images = (path for path in dict.fromkeys(places) if path.is_dir() or _ENDING.search(path.name))
     alone = [path for path in images if path not in used]
     if not alone:
@@ -137,7 +137,7 @@ def _table(path: Path) -> csv.DictReader:
 
 
 def _paired(folder: Path, subject: str | None) -> Iterator[Case]:
-    found = [_File.of(path, folder) for path in _visible(folder) if _ENDING.search(path.name)]
+    found = [_File.of(path, folder) for path in files_below(folder) if _ENDING.search(path.name)]
     alike: dict[str, list[_File]] = {}
     for file in found:
         alike.setdefault(file.plain, []).append(file)
@@ -146,13 +146,6 @@ def _paired(folder: Path, subject: str | None) -> Iterator[Case]:
     for image, labels in pairs:
         name = _name(image.path.relative_to(folder))
         yield Case(name, _subject(name, subject), image.path, labels.path)
-
-
-def _visible(folder: Path) -> Iterator[Path]:
-    """The files below the folder that are neither hidden nor in a hidden folder."""
-    for path in files_below(folder):
-        if not any(part.startswith(".") for part in path.relative_to(folder).parts):
-            yield path
 
 
 class _File(NamedTuple):
