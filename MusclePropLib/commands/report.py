@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import csv
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 HELP = "write a report: one HTML page per recording, and one over all if there are several"
 EXAMPLE = """muscleprop report leg-muscles.seg.nrrd --image leg.nrrd -o leg.html
 muscleprop report results/*.seg.nrrd --subjects subjects.csv -o cohort.html
-subjects.csv has the columns file,subject,side,scan; sides (left, right) and scans of a subject are compared"""
+subjects.csv has the columns file,subject,side,scan; sides (left, right) and scans of a subject are compared;
+file is a result's name, or as much of the end of its path as tells it apart (s1/left-muscles.seg.nrrd)"""
 
 COLUMNS = ("file", "subject", "side", "scan")
 RESULT_MARK = "-muscles"
@@ -40,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the page, or a folder of pages and the page over all that links to them; nothing if one cannot be made."""
     _check(args)
-    subjects = {} if args.subjects is None else _subjects_of(args.results, args.subjects)
+    subjects = {} if args.subjects is None else subjects_of(args.results, args.subjects)
     images = args.image or [find_image(result) for result in args.results]
     if len(args.results) == 1:
         _, page = _page(args.results[0], images[0], "")
@@ -55,18 +57,31 @@ def run(args: argparse.Namespace) -> int:
     entries, pages = [], {}
     for result, image, name in zip(args.results, images, _page_names(args.results), strict=True):
         recording, pages[folder / name] = _page(result, image, f"../{args.output.name}")
-        entries.append(Entry(recording, f"{folder.name}/{name}", **subjects.get(result.name, {})))
+        entries.append(Entry(recording, f"{folder.name}/{name}", **subjects.get(result, {})))
+    pages[args.output] = cohort_page(entries, args.output.stem)
     folder.mkdir(exist_ok=True)
-    for path, page in {**pages, args.output: cohort_page(entries, args.output.stem)}.items():
+    for path, page in pages.items():
         write_text(path, page)
         print(path)
     return 0
 
 
-def _subjects_of(results: Sequence[Path], path: Path) -> dict[str, dict[str, str]]:
-    """`read_subjects`; InputError if it names none of the results, a word on those that it does not name."""
-    subjects = read_subjects(path)
-    missing = [result.name for result in results if result.name not in subjects]
+def subjects_of(results: Sequence[Path], path: Path) -> dict[Path, dict[str, str]]:
+    """Subject, side and scan of the results that the table `path` names; a word on those that it does not name.
+
+    InputError if a row fits several results, two rows fit one, two results have all three in common, or no row fits.
+    """
+    subjects: dict[Path, dict[str, str]] = {}
+    for row in read_subjects(path):
+        file = row.pop("file")
+        fitting = [result for result in dict.fromkeys(results) if _ends_with(result, file)]
+        if len(fitting) > 1:
+            raise InputError(f"{path}: '{file}' fits {fitting[0]} and {fitting[1]}; write more of the path before it")
+        for result in fitting:
+            if subjects.setdefault(result, row) is not row:
+                raise InputError(f"{path}: two rows fit {result}, the second being '{file}'; leave one of them out")
+    _check_distinct(subjects, path)
+    missing = [str(result) for result in results if result not in subjects]
     if len(missing) == len(results):
         raise InputError(f"{path}: names none of the results ({missing[0]} ...) in its column 'file'")
     if missing:
@@ -74,8 +89,24 @@ def _subjects_of(results: Sequence[Path], path: Path) -> dict[str, dict[str, str
     return subjects
 
 
-def read_subjects(path: Path) -> dict[str, dict[str, str]]:
-    """File name to subject, side and scan; InputError if a column or a file is missing or a side unknown."""
+def _ends_with(result: Path, file: str) -> bool:
+    """Whether the result's path ends with the parts of `file`, be that a name, a path or one from another folder."""
+    wanted = tuple(part for part in Path(os.path.normpath(file)).parts if part != os.pardir)
+    return Path(os.path.abspath(result)).parts[-len(wanted) :] == wanted
+
+
+def _check_distinct(subjects: Mapping[Path, Mapping[str, str]], path: Path) -> None:
+    """InputError if two results would take the same place in a comparison; found before all of them are measured."""
+    first: dict[tuple[str, ...], Path] = {}
+    for result, whose in subjects.items():
+        subject, *which = whose.values()
+        if subject and any(which) and first.setdefault((subject, *which), result) != result:
+            same = f"{first[subject, *which]} and {result} have the same subject, side and scan"
+            raise InputError(f"{path}: {same} ({', '.join(filter(None, (subject, *which)))})")
+
+
+def read_subjects(path: Path) -> list[dict[str, str]]:
+    """File, subject, side and scan by row; InputError if a column or a file is missing or a side unknown."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             separator = ";" if ";" in file.readline() else ","  # as spreadsheets write it where the comma is decimal
@@ -86,17 +117,17 @@ def read_subjects(path: Path) -> dict[str, dict[str, str]]:
         raise InputError(f"{path}: cannot be read ({fault})") from fault
     if missing := [c for c in ("file", "subject") if c not in columns]:
         raise InputError(f"{path}: the column '{missing[0]}' is missing")
-    subjects = {}
+    subjects = []
     for number, row in enumerate(rows, 2):
         if not any(row.values()):
             continue
-        if not row["file"]:
+        given = {c: (row.get(c) or "").strip() for c in COLUMNS}
+        if not given["file"]:
             raise InputError(f"{path}: row {number} has nothing in the column 'file'")
-        given = {c: (row.get(c) or "").strip() for c in COLUMNS[1:]}
         given["side"] = {"l": "left", "r": "right"}.get(given["side"].lower(), given["side"].lower())
         if given["side"] not in ("", "left", "right"):
-            raise InputError(f"{path}: '{row['file']}' has the side '{row['side']}', which is neither left nor right")
-        subjects[Path(row["file"]).name] = given
+            raise InputError(f"{path}: '{given['file']}' has the side '{row['side']}', which is neither left nor right")
+        subjects.append(given)
     return subjects
 
 

@@ -16,7 +16,10 @@ WHOSE = ("subject", "side", "scan")
 
 
 def cohort_page(entries: Sequence[Entry], title: str = "Recordings") -> str:
-    """HTML of all recordings with links to their pages; agreement where subjects, sides and scans are told."""
+    """HTML of all recordings with links to their pages; agreement where subjects, sides and scans are told.
+
+    InputError if two recordings have the same subject, side and scan.
+    """
     colors = {m.name: m.color for e in reversed(entries) for m in reversed(e.recording.muscles)}
     colors = dict(reversed(colors.items()))
     volumes = {name: [e.volumes()[name] for e in entries if name in e.volumes()] for name in colors}

@@ -8,6 +8,7 @@ from html import escape
 
 import numpy as np
 
+from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.measurements.agreement import BlandAltman, Difference, bland_altman, reliability
 from MusclePropLib.core.measurements.recording import Recording
 from MusclePropLib.core.measurements.records import stem
@@ -52,13 +53,16 @@ def paired(entries: Sequence[Entry], by: str, order: Sequence[str]) -> dict[str,
     """Muscle to volumes of recordings that are alike but for `by`, "side" or "scan", which takes the values `order`.
 
     Those that lack one are left out. Of both legs each subject has one row, the mean over its scans: scans of the same
-    legs are no further subjects.
+    legs are no further subjects. InputError if two recordings have the same subject, side and scan.
     """
     groups: dict[tuple[str, str], dict[str, Entry]] = {}
     for entry in entries:
         if entry.subject and getattr(entry, by):
             other = entry.scan if by == "side" else entry.side
-            groups.setdefault((entry.subject, other), {})[getattr(entry, by)] = entry
+            first = groups.setdefault((entry.subject, other), {}).setdefault(getattr(entry, by), entry)
+            if first is not entry:
+                both = f"{first.recording.source} and {entry.recording.source}"
+                raise InputError(f"{both}: two recordings of the same subject, side and scan ({entry.subject})")
     rows: dict[str, dict[str, list[list[float]]]] = {}
     for (subject, other), group in groups.items():
         if all(value in group for value in order):

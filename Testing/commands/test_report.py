@@ -10,7 +10,7 @@ import pytest
 from results import write_result
 
 from MusclePropLib import cli
-from MusclePropLib.commands.report import find_image, read_subjects
+from MusclePropLib.commands.report import find_image, read_subjects, subjects_of
 from MusclePropLib.core.annotations import SLICES_TAG, MuscleAnnotation, slices_tag
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.geometry import Geometry
@@ -180,11 +180,11 @@ def test_differences_are_shown_from_one_pair_on_agreement_from_two(tmp_path):
 def test_subjects_table(tmp_path):
     path = tmp_path / "s.csv"
     path.write_text("file,subject,side,scan\nresults/x.seg.nrrd,7,L,1\n", encoding="utf-8")
-    assert read_subjects(path) == {"x.seg.nrrd": {"subject": "7", "side": "left", "scan": "1"}}
+    assert read_subjects(path) == [{"file": "results/x.seg.nrrd", "subject": "7", "side": "left", "scan": "1"}]
     path.write_text("file;subject;side\nx.seg.nrrd;7;right\n", encoding="utf-8")
-    assert read_subjects(path)["x.seg.nrrd"]["side"] == "right", "as spreadsheets write it where the comma is decimal"
+    assert read_subjects(path)[0]["side"] == "right", "as spreadsheets write it where the comma is decimal"
     path.write_text("subject;file;side\n7;x.seg.nrrd;left\n;;\n", encoding="utf-8")
-    assert list(read_subjects(path)) == ["x.seg.nrrd"], "and rows that somebody has emptied"
+    assert [row["file"] for row in read_subjects(path)] == ["x.seg.nrrd"], "and rows that somebody has emptied"
     path.write_text("subject,file\n7,x.seg.nrrd\n8\n", encoding="utf-8")
     with pytest.raises(InputError, match="row 3 has nothing in the column 'file'"):
         read_subjects(path)
@@ -204,7 +204,70 @@ def test_subjects_of_other_files(tmp_path, no_graphics, capsys):
     assert "names none of the results" in capsys.readouterr().err and not (tmp_path / "c.html").exists()
     path.write_text("file,subject\na-muscles.seg.nrrd,7\n", encoding="utf-8")
     assert report(*results, "-o", tmp_path / "c.html", "--subjects", path) == 0
-    assert "does not name b-muscles.seg.nrrd" in capsys.readouterr().err
+    assert f"does not name {results[1]}" in capsys.readouterr().err
+
+
+LEGS = ("s1/left.nrrd", "s1/right.nrrd", "s2/left.nrrd", "s2/right.nrrd", "s3.nrrd")
+
+
+def whose(folder, *rows):
+    """Subject and side of LEGS below the folder by the table of these rows."""
+    table = folder / "s.csv"
+    table.write_text("\n".join(["file,subject,side", *rows]), encoding="utf-8")
+    found = subjects_of([folder / leg for leg in LEGS], table)
+    return {path.relative_to(folder).as_posix(): (of["subject"], of["side"]) for path, of in found.items()}
+
+
+@pytest.mark.parametrize("above", ["", "study/", "../study/", "./study/x/../"])
+def test_results_named_alike_are_told_apart_by_their_folders(tmp_path, above):
+    """As a batch leaves them, which keeps a folder for each subject."""
+    folder = tmp_path / "study"
+    folder.mkdir()
+    rows = [f"{above}{leg},{leg[:2]},{leg[3:].removesuffix('.nrrd')}" for leg in LEGS[:4]]
+    expected = {leg: (leg[:2], leg[3:].removesuffix(".nrrd")) for leg in LEGS[:4]}
+    assert whose(folder, *rows, "s3.nrrd,s3,left", "s4/left.nrrd,s4,left") == {**expected, "s3.nrrd": ("s3", "left")}
+    assert whose(folder, f"{folder / LEGS[2]},s2,left") == {LEGS[2]: ("s2", "left")}
+
+
+@pytest.mark.parametrize(
+    ("rows", "sentence"),
+    [
+        (["left.nrrd,1,left"], r"'left\.nrrd' fits .*s1.left\.nrrd and .*s2.left\.nrrd"),
+        (["s1/left.nrrd,1,left", "left.nrrd,2,left"], r"'left\.nrrd' fits"),
+        (["s3.nrrd,1,left", "s3.nrrd,2,left"], r"two rows fit .*s3\.nrrd"),
+        (["s1/left.nrrd,1,left", "s2/left.nrrd,1,L"], r"s1.left\.nrrd and .*s2.left\.nrrd have the same .*\(1, left\)"),
+    ],
+)
+def test_a_table_that_leaves_open_whose_a_result_is(tmp_path, rows, sentence):
+    with pytest.raises(InputError, match=rf"s\.csv: .*{sentence}"):
+        whose(tmp_path, *rows)
+
+
+def test_recordings_of_a_subject_without_side_and_scan_are_not_compared(tmp_path):
+    rows = ["s1/left.nrrd,1,", "s2/left.nrrd,1,"]
+    assert whose(tmp_path, *rows) == {"s1/left.nrrd": ("1", ""), "s2/left.nrrd": ("1", "")}
+
+
+@pytest.mark.parametrize("by", ["side", "scan"])
+def test_no_recording_takes_the_place_of_another(tmp_path, by):
+    people = [("a", "left", "1"), ("a", "left", "2"), ("a", "left", "2")]
+    with pytest.raises(InputError, match="two recordings of the same subject, side and scan"):
+        paired(entries(tmp_path, people), by, ("left", "right"))
+
+
+def test_folders_of_subjects_on_a_page(tmp_path, no_graphics):
+    results = []
+    for subject in ("s1", "s2"):
+        (tmp_path / subject).mkdir()
+        results += [write_result(tmp_path / subject, side)[2] for side in ("left", "right")]
+    rows = [f"{result.parent.name}/{result.name},{result.parent.name},{result.name[:-17]}" for result in results]
+    path = tmp_path / "s.csv"
+    path.write_text("\n".join(["file,subject,side", *rows]), encoding="utf-8")
+    assert report(*results, "-o", tmp_path / "c.html", "--subjects", path) == 0
+    page = (tmp_path / "c.html").read_text(encoding="utf-8")
+    told = re.findall(r">(left|right)</a>.*?<td[^>]*>(s\d)</td><td[^>]*>(\w+)</td>", page)
+    assert list(dict.fromkeys(told)) == [(side, s, side) for s in ("s1", "s2") for side in ("left", "right")]
+    assert "Limits of agreement" in page
 
 
 def test_names_are_neither_markup_nor_formulae_in_plots():
