@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 from MusclePropLib.commands.common import (
     CommandFailed,
     check_folder,
+    check_holds,
     check_output,
     check_seed,
     check_time_limit,
+    holds_names,
     write_json,
 )
 from MusclePropLib.core.errors import InputError
@@ -135,7 +137,7 @@ class Session:
             clock.append(time.monotonic())
             result = read_result(job)
             found = propagated_segmentation(result.labels, annotations, geometry, result.summary)
-            if not _holds_names(case.output):
+            if not holds_names(case.output):
                 found = with_values(found, values)
             write_segmentation(case.output, found)
             clock.append(time.monotonic())
@@ -150,8 +152,6 @@ class Session:
 
         Never holds the volume and all labels at once.
         """
-        from MusclePropLib.core.propagated import overlapping
-        from MusclePropLib.core.segmentation import SEG_NRRD
         from MusclePropLib.core.volumes import read_volume
         from MusclePropLib.jobs.job import write_job
 
@@ -159,34 +159,21 @@ class Session:
         volume = read_volume(case.image)
         if not grid.matches(volume.geometry):  # Slicer stores the part of the volume's grid that holds segments
             annotations, _, values = self._read_drawn(case, volume)
-        if overlapping(annotations) and not _holds_names(case.output):
-            raise InputError(f"{case.annotations}: drawn muscles overlap, which only a {SEG_NRRD} can hold as output")
+        check_holds(case.output, annotations, case.annotations)
         job = write_job(volume.along(annotations.axis), annotations, self._settings)
         return job, annotations, volume.geometry, values
 
     def _read_drawn(self, case: Case, volume: Volume | None = None) -> tuple[Annotations, Geometry, list[int]]:
-        """What is drawn, on the volume's grid or on the file's own, that grid, and the muscles' label values.
-
-        These are 1, 2, ... where segments in layers of their own share some, or a name.
-        """
+        """What is drawn, on the volume's grid or on the file's own, that grid, and the muscles' label values."""
         from MusclePropLib.core.measurements.placed import on_grid
         from MusclePropLib.core.segmentation import annotations_from_segmentation, read_segmentation
+        from MusclePropLib.core.segments import values_of
 
         drawn = read_segmentation(case.annotations)
         if volume is not None:
             drawn = on_grid(drawn, volume)
         annotations = annotations_from_segmentation(drawn, self._axis, str(case.annotations))
-        given = {segment.name: segment.value for segment in drawn.segments}
-        if len(set(given.values())) < len(drawn.segments):
-            return annotations, drawn.geometry, list(range(1, len(annotations.muscles) + 1))
-        return annotations, drawn.geometry, [given[muscle.name] for muscle in annotations.muscles]
-
-
-def _holds_names(output: Path) -> bool:
-    """Whether the result's format has room for names and layers, and not for label values alone."""
-    from MusclePropLib.core.segmentation import SEG_NRRD
-
-    return output.name.lower().endswith(SEG_NRRD)
+        return annotations, drawn.geometry, values_of(drawn, (muscle.name for muscle in annotations.muscles))
 
 
 def _judge(final: Event) -> None:

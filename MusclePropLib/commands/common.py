@@ -9,11 +9,14 @@ import sys
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.files import replacing
 from MusclePropLib.jobs.protocol import Event, jsonable
+
+if TYPE_CHECKING:
+    from MusclePropLib.core.annotations import Annotations
 
 SEGMENTATION_ENDINGS = (".seg.nrrd", ".nrrd", ".nii.gz", ".nii", ".mha")
 IMAGE_ENDINGS = (".nrrd", ".nii.gz", ".nii", ".mha", ".mhd", ".nhdr", ".igs.mha", ".igs.nrrd", "")  # "": a folder
@@ -55,6 +58,22 @@ def check_output(path: Path, inputs: Iterable[Path] = ()) -> None:
     check_folder(path.parent)
     if any(path.resolve() == given.resolve() for given in inputs):
         raise InputError(f"{path}: the output would overwrite an input")
+
+
+def holds_names(output: Path) -> bool:
+    """Whether the output's format has room for names and layers, and not for label values alone."""
+    from MusclePropLib.core.segmentation import SEG_NRRD
+
+    return output.name.lower().endswith(SEG_NRRD)
+
+
+def check_holds(output: Path, annotations: Annotations, source: Path) -> None:
+    """InputError if muscles drawn in `source` overlap and the output's format cannot hold that."""
+    from MusclePropLib.core.propagated import overlapping
+    from MusclePropLib.core.segmentation import SEG_NRRD
+
+    if not holds_names(output) and overlapping(annotations):
+        raise InputError(f"{source}: drawn muscles overlap, which only a {SEG_NRRD} can hold as output")
 
 
 def check_folder(path: Path) -> None:

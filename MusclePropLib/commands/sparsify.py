@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from MusclePropLib.core.annotations import Annotations
+    from MusclePropLib.core.segmentation import Segmentation
 
 HELP = "leave only a few drawn slices of a complete segmentation, to try propagation where the truth is known"
 EXAMPLE = "muscleprop sparsify labels.nrrd -o annotations.seg.nrrd --slices 5 --incomplete 0.3"
@@ -12,7 +17,13 @@ EXAMPLE = "muscleprop sparsify labels.nrrd -o annotations.seg.nrrd --slices 5 --
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("labels", type=Path, help="complete segmentation: .seg.nrrd or a label map")
-    parser.add_argument("-o", "--output", type=Path, required=True, help="file for what stays drawn (.seg.nrrd)")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        help="file for what stays drawn: .seg.nrrd, or a label map, which has the values of the input's (.nii.gz ...)",
+    )
     parser.add_argument("--slices", type=int, default=5, help="drawn slices of each muscle (default: %(default)s)")
     parser.add_argument(
         "--incomplete",
@@ -35,12 +46,7 @@ def run(args: argparse.Namespace) -> int:
     import numpy as np
 
     from MusclePropLib.commands.common import check_output, check_seed
-    from MusclePropLib.core.segmentation import (
-        annotations_from_segmentation,
-        read_segmentation,
-        segmentation_from_annotations,
-        write_segmentation,
-    )
+    from MusclePropLib.core.segmentation import annotations_from_segmentation, read_segmentation, write_segmentation
     from MusclePropLib.core.sparsify import equally_spaced, incomplete
 
     check_seed(args.seed)
@@ -48,8 +54,28 @@ def run(args: argparse.Namespace) -> int:
     labels = read_segmentation(args.labels)
     sparse = annotations_from_segmentation(labels, args.axis, pick=lambda filled: equally_spaced(filled, args.slices))
     sparse = incomplete(sparse, args.incomplete, np.random.default_rng(args.seed))
-    write_segmentation(args.output, segmentation_from_annotations(sparse, labels.geometry))
+    write_segmentation(args.output, _as_output(sparse, labels, args.output))
     for muscle in sparse.muscles:
         print(f"{muscle.name}: slices {', '.join(map(str, muscle.drawn_slices))}")
     print(f"{args.output}: drawn across array axis {sparse.axis}")
     return 0
+
+
+def _as_output(sparse: Annotations, labels: Segmentation, output: Path) -> Segmentation:
+    """What stays drawn of `labels`; for a plain label map with their values, all that tells muscles apart there.
+
+    InputError if such a map cannot hold it.
+    """
+    from MusclePropLib.commands.common import check_holds, holds_names
+    from MusclePropLib.core.annotations import NOT_MUSCLE
+    from MusclePropLib.core.errors import InputError
+    from MusclePropLib.core.segmentation import SEG_NRRD, segmentation_from_annotations
+    from MusclePropLib.core.segments import values_of, with_values
+
+    kept = segmentation_from_annotations(sparse, labels.geometry)
+    if holds_names(output):
+        return kept
+    check_holds(output, sparse, Path(labels.source))
+    if sparse.not_muscle:
+        raise InputError(f"{labels.source}: holds '{NOT_MUSCLE}', which only a {SEG_NRRD} can hold as output")
+    return with_values(kept, values_of(labels, (muscle.name for muscle in sparse.muscles)))

@@ -155,6 +155,17 @@ def segmentation_from_slices(
     return Segmentation(geometry, layers or [np.zeros(geometry.shape, np.uint8)], placed, source)
 
 
+def values_of(segmentation: Segmentation, names: Iterable[str]) -> list[int]:
+    """The label values of the segments of these names.
+
+    They are 1, 2, ... where segments in layers of their own share some, or a name.
+    """
+    given = {segment.name: segment.value for segment in segmentation.segments}
+    if len(set(given.values())) < len(segmentation.segments):
+        return [value for value, _ in enumerate(names, 1)]
+    return [given[name] for name in names]
+
+
 def with_values(segmentation: Segmentation, values: Sequence[int]) -> Segmentation:
     """The same in one layer with other label values, one for each segment, all different; as it is if they are those.
 

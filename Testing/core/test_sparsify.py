@@ -1,18 +1,21 @@
 import argparse
+import json
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from MusclePropLib import cli
 from MusclePropLib.commands import sparsify as command
-from MusclePropLib.core.annotations import Annotations, MuscleAnnotation
+from MusclePropLib.core.annotations import NOT_MUSCLE, Annotations, MuscleAnnotation
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.geometry import Geometry
 from MusclePropLib.core.segmentation import (
     Segment,
     annotations_from_segmentation,
     read_segmentation,
+    segmentation_from_labels,
     segmentation_from_masks,
     write_segmentation,
 )
@@ -147,6 +150,40 @@ def test_the_command_takes_another_axis(labels, tmp_path):
     run(labels, "-o", tmp_path / "a.seg.nrrd", "--slices", 3, "--axis", 2)
     sparse = annotations_from_segmentation(read_segmentation(tmp_path / "a.seg.nrrd"))
     assert sparse.axis == 2 and sparse.muscles[0].drawn_slices == [2, 9, 17]
+
+
+@pytest.mark.parametrize("values", [(2, 3, 5), (100, 150, 200), (3, 7, 1000)])
+def test_a_label_map_keeps_its_values(tmp_path, capsys, values):
+    """They are all that `evaluate` can tell the muscles by."""
+    truth, sparse = tmp_path / "truth.nii.gz", tmp_path / "sparse.nii.gz"
+    masks = np.zeros((12, 20, 30), np.uint16)
+    for n, value in enumerate(values):
+        masks[n : 9 + n, 2:18, 10 * n : 10 * n + 8] = value
+    grid = Geometry.from_spacing(masks.shape, (1.4, 0.3, 0.3))
+    write_segmentation(truth, segmentation_from_labels(masks, grid))
+    assert run(truth, "-o", sparse, "--slices", 9) == 0
+    capsys.readouterr()
+    assert [segment.value for segment in read_segmentation(sparse).segments] == list(values)
+    assert cli.main(["evaluate", str(sparse), str(truth), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [muscle["dice"] for muscle in found["muscles"].values()] == [1.0] * 3
+    assert not found["missing"] and not found["extra"]
+
+
+@pytest.mark.parametrize(
+    ("names", "overlap", "sentence"),
+    [(("GM", "SOL"), True, "drawn muscles overlap"), (("GM", NOT_MUSCLE), False, f"holds '{NOT_MUSCLE}'")],
+)
+def test_what_a_label_map_cannot_hold_is_refused(tmp_path, names, overlap, sentence):
+    masks = np.zeros((2, 10, 20, 20), bool)
+    masks[0, :, 2:9], masks[1, :, 8 if overlap else 9 : 18] = True, True
+    grid = Geometry.from_spacing(masks.shape[1:], (1.4, 0.3, 0.3))
+    given = tmp_path / "truth.seg.nrrd"
+    write_segmentation(given, segmentation_from_masks(masks, grid, [Segment(name) for name in names]))
+    with pytest.raises(InputError, match=rf"truth\.seg\.nrrd: {sentence}, which only a \.seg\.nrrd can hold"):
+        run(given, "-o", tmp_path / "sparse.nii.gz")
+    assert list(tmp_path.iterdir()) == [given]
+    assert run(given, "-o", tmp_path / "sparse.seg.nrrd") == 0
 
 
 def test_the_command_leaves_nothing_half_written(labels, tmp_path):
