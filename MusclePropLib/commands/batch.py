@@ -63,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder for the results")
     add_settings(parser)
-    parser.add_argument("--again", action="store_true", help="also do again what is done")
+    parser.add_argument("--again", action="store_true", help="also do again what is done and has not changed")
     parser.add_argument("--json", action="store_true", help="print one JSON object at the end")
 
 
@@ -148,23 +148,30 @@ def _item(path: Path, folder: Path, output: Path) -> Item | None:
 
 
 def _fingerprint(item: Item, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """What the result depends on: if any of it changes, the case is done again."""
-    stats = [path.stat() for path in (item.case.image, item.case.annotations) if path.exists()]
+    """What the result depends on: if any of it changes, the case is done again. OSError if it cannot be looked at."""
+    from MusclePropLib.core.images import image_files
+    from MusclePropLib.core.outcome import BUNDLED, NO_WEIGHTS
+    from MusclePropLib.core.volumes import volume_files
+
+    files = [*volume_files(item.case.image), *image_files(item.case.annotations)]
+    if settings["weights"] not in (BUNDLED, NO_WEIGHTS):
+        files.append(Path(settings["weights"]))
+    stats = [path.stat() for path in files if path.exists()]
     return {"settings": dict(settings), "files": [[s.st_size, s.st_mtime_ns] for s in stats]}
 
 
 def _done(item: Item, settings: Mapping[str, Any]) -> dict[str, Any] | None:
     try:
         record = json.loads(item.record.read_text(encoding="utf-8"))
+        same = isinstance(record, dict) and record.get("inputs") == _fingerprint(item, settings)
     except (OSError, ValueError):
         return None
-    same = isinstance(record, dict) and record.get("inputs") == _fingerprint(item, settings)
     return record if same and item.case.output.exists() else None
 
 
 def _propagate(item: Item, session: Session, settings: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
-    inputs = _fingerprint(item, settings)
     try:
+        inputs = _fingerprint(item, settings)
         item.case.output.parent.mkdir(parents=True, exist_ok=True)
         record = {"status": "done", "inputs": inputs, **session.propagate(item.case, progress)}
         write_json(item.record, record)

@@ -11,6 +11,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from MusclePropLib.core.errors import InputError
+from MusclePropLib.core.files import is_hidden
 from MusclePropLib.core.images import open_image
 
 SERIES_UID = "0020|000e"
@@ -62,6 +63,20 @@ def series_reader(path: Path) -> sitk.ImageSeriesReader | sitk.ImageFileReader:
     return reader
 
 
+def series_files(path: Path) -> list[Path]:
+    """The files in folder `path`, hidden ones apart, or those of the series that file `path` belongs to.
+
+    Of a damaged series, only the file itself. Raises OSError if a folder cannot be looked into.
+    """
+    if path.is_dir():
+        return sorted(file for file in path.iterdir() if file.is_file() and not is_hidden(file.name))
+    try:
+        reader = series_reader(path)
+    except (InputError, RuntimeError):  # reading it will say why
+        return [path]
+    return [Path(name) for name in reader.GetFileNames()] if isinstance(reader, sitk.ImageSeriesReader) else [path]
+
+
 def _frames(reader: sitk.ImageFileReader) -> int:
     return reader.GetSize()[2] if reader.GetDimension() > 2 else 1
 
@@ -96,7 +111,7 @@ def _check_readable(path: Path, uid: str, files: Sequence[str]) -> None:
     kind = first.GetMetaData(SOP_CLASS).strip("\0 ") if first.HasMetaDataKey(SOP_CLASS) else ""
     taken, endings = {Path(file).name for file in files}, {Path(file).suffix for file in files} - {""}
     for file in sorted(Path(files[0]).parent.iterdir()):
-        if file.name in taken or file.name.startswith(".") or not file.is_file():
+        if file.name in taken or is_hidden(file.name) or not file.is_file():
             continue
         start = _beginning(file)
         found, series = _uid(start, b"\2\0\2\0"), _uid(start, b"\x20\0\x0e\0")

@@ -6,9 +6,13 @@ everywhere.
 
 from __future__ import annotations
 
+import contextlib
+import glob
 import os
+import re
 import tempfile
 from collections.abc import Callable
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +20,14 @@ import SimpleITK as sitk
 
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.geometry import Geometry
-from MusclePropLib.core.nifti import check_whole, grid_is_finite
+from MusclePropLib.core.nifti import check_whole, grid_is_finite, header_and_voxels
 
 WRITABLE = (".nrrd", ".nhdr", ".nii", ".nii.gz", ".mha", ".mhd")
 SHEARED = "the image's axes are not at right angles (sheared); resample it onto a grid with right angles first"
 NOWHERE = "the header does not say where the voxels lie (its grid holds NaN or infinity)"
+_METAIMAGE = (".mha", ".mhd")
+_VOXELS_IN = re.compile(rb"\s*(?:ElementDataFile\s*=|data ?file:(?!=))\s*(.*)", re.IGNORECASE)
+_NUMBER = re.compile(r"%[\d.]*[diuxXo]")
 
 
 class _ImageBuffer:
@@ -75,6 +82,33 @@ def open_image(path: Path) -> sitk.ImageFileReader:
     return reader
 
 
+def image_files(path: Path) -> list[Path]:
+    """The file `path` and those beside it that hold the rest of the image, its voxels above all, if they are there."""
+    beside = [file for file in header_and_voxels(path) if file]
+    with contextlib.suppress(OSError):
+        for name in _voxel_names(path):
+            for pattern in (glob.escape(name), _NUMBER.sub("*", glob.escape(name.split(" ")[0]))):
+                beside += sorted(path.parent / found for found in glob.glob(pattern, root_dir=path.parent))
+    return list(dict.fromkeys([path, *beside]))
+
+
+def _voxel_names(path: Path) -> list[str]:
+    """The files that the header of a MetaImage or NRRD names for its voxels; none if these follow the header itself.
+
+    A name with a number's format, as `%03d`, stands for a file per number. Raises OSError if there is no such header.
+    """
+    with path.open("rb") as file:
+        if path.suffix.lower() in _METAIMAGE:
+            header = file
+        elif file.read(4) == b"NRRD":
+            header = takewhile(lambda line: not line.isspace(), file)
+        else:
+            return []
+        named = next((found[1] for line in header if (found := _VOXELS_IN.match(line))), b"")
+        names = [line.strip() for line in (file if named.startswith(b"LIST") else [named])]
+    return [os.fsdecode(name) for name in names if name and name.upper() != b"LOCAL"]
+
+
 def load_pixels(reader: sitk.ImageFileReader | sitk.ImageSeriesReader, path: Path) -> sitk.Image:
     """The reader's image with its pixels; InputError if the file breaks off or is damaged, or its place is NaN."""
     if isinstance(reader, sitk.ImageFileReader):
@@ -93,15 +127,13 @@ def load_pixels(reader: sitk.ImageFileReader | sitk.ImageSeriesReader, path: Pat
 
 def _metaimage_fault(path: Path) -> str:
     """Why a MetaImage cannot be read; ITK gives the last fault of the system, which may be an older one."""
-    with path.open("rb") as file:
-        lines = (line.partition(b"=") for line in file)
-        name = next((os.fsdecode(value.strip()) for key, _, value in lines if key.strip() == b"ElementDataFile"), "")
-    if name.upper() == "LOCAL" or not name:
+    names = _voxel_names(path)
+    if not names:
         return "the file breaks off or is damaged"
-    if name.upper().startswith("LIST") or "%" in name:
+    if len(names) > 1 or "%" in names[0]:
         return "one of its files of voxels is missing, breaks off or is damaged"
-    fault = "breaks off or is damaged" if (path.parent / name).is_file() else "is missing"
-    return f"its file of voxels, {name}, {fault}"
+    fault = "breaks off or is damaged" if (path.parent / names[0]).is_file() else "is missing"
+    return f"its file of voxels, {names[0]}, {fault}"
 
 
 def metadata(reader: sitk.ImageFileReader) -> dict[str, str]:

@@ -26,7 +26,7 @@ def check_whole(path: Path) -> None:
     a time, since only unpacking tells whether a gzip stream is sound: that takes about as long as ITK's own reading,
     some 7 s per GB of compressed file.
     """
-    header_file, voxel_file = _files(path)
+    header_file, voxel_file = header_and_voxels(path)
     if header_file is None or voxel_file is None:
         return
     try:
@@ -43,7 +43,7 @@ def check_whole(path: Path) -> None:
 def grid_is_finite(path: Path) -> bool:
     """Whether the numbers that place a NIfTI's voxels are neither NaN nor infinity; True where there is no header."""
     try:
-        start = _beginning(_files(path)[0] or path)
+        start = _beginning(header_and_voxels(path)[0] or path)
     except (EOFError, zlib.error):
         return True
     order = _byte_order(start)
@@ -53,7 +53,7 @@ def grid_is_finite(path: Path) -> bool:
     return all(math.isfinite(number) for number in sizes + places)
 
 
-def _files(path: Path) -> tuple[Path | None, Path | None]:
+def header_and_voxels(path: Path) -> tuple[Path | None, Path | None]:
     """The files of header and voxels, one and the same but for Analyze's pairs; None for one that is not there."""
     zipped = path.suffix.lower() == ".gz"
     stem = path.with_suffix("") if zipped else path

@@ -72,6 +72,19 @@ def read_volume(path: str | Path) -> Volume:
     return volume
 
 
+def volume_files(path: str | Path) -> list[Path]:
+    """The files that `read_volume` reads: if any of them changes, so may the volume.
+
+    The first is `path` itself, even if it is missing, unless it is of a DICOM series. Raises OSError if a folder cannot
+    be looked into.
+    """
+    path = Path(path)
+    if dicom.is_dicom(path):
+        return dicom.series_files(path)
+    poses = path.parent / FRAMES_CSV
+    return [*images.image_files(path), *([poses] if poses.is_file() else [])]
+
+
 def write_volume(path: str | Path, volume: Volume) -> None:
     """Write array and geometry, in the stored axis order, in the format that the ending names; positions are not kept.
 

@@ -2,12 +2,17 @@
 
 import csv
 import json
+import os
 
 import pytest
+import SimpleITK as sitk
 from small_files import write_case
 
 from MusclePropLib import cli
-from MusclePropLib.core.volumes import read_volume
+from MusclePropLib.core.guided.bundled import pretrained
+from MusclePropLib.core.images import image_of
+from MusclePropLib.core.volumes import read_volume, write_volume
+from MusclePropLib.core.weights import save_weights
 
 
 @pytest.fixture
@@ -73,6 +78,69 @@ def test_goes_on_where_it_stopped(recordings, capsys):
     assert second["leg-02"]["pid"] != first["leg-02"]["pid"], "its files have changed"
     _, third = batch(recordings, capsys, "--seed", "1")
     assert third["leg-04"]["pid"] != first["leg-04"]["pid"], "the settings have changed"
+
+
+@pytest.mark.parametrize("ending", [".nhdr", ".mhd", ""])
+def test_a_change_of_a_file_beside_the_image_is_seen(tmp_path, capsys, ending):
+    """Only a header, or a folder, has the case's name; the voxels lie in other files."""
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    image, _ = write_case(folder)
+    volume = read_volume(image)
+    image.unlink()
+    if ending:
+        write_volume(image.with_suffix(ending), volume)
+        (beside,) = folder.glob("leg*raw*")
+    else:
+        (folder / "leg").mkdir()
+        write_slices(folder / "leg", volume)
+        beside = folder / "leg" / "3.dcm"
+    (folder / ".DS_Store").write_bytes(b"")
+    pids = [batch(folder, capsys)[1]["leg"]["pid"] for _ in range(2)]
+    os.utime(beside, ns=(1, 1))
+    pids.append(batch(folder, capsys)[1]["leg"]["pid"])
+    assert pids[0] == pids[1] != pids[2]
+
+
+def write_slices(folder, volume):
+    """The volume as a DICOM series of its own, a file a slice."""
+    writer = sitk.ImageFileWriter()
+    writer.KeepOriginalImageUIDOn()
+    image = image_of(volume.array, volume.geometry)
+    for number in range(len(volume.array)):
+        part = image[:, :, number]
+        position = "\\".join(map(str, image.TransformIndexToPhysicalPoint((0, 0, number))))
+        tags = {"0008|0018": f"1.2.3.{number}", "0020|000e": "1.2.3", "0020|0013": str(number)}
+        places = {"0020|0032": position, "0020|0037": "1\\0\\0\\0\\1\\0"}
+        for key, value in (tags | places).items():
+            part.SetMetaData(key, value)
+        writer.SetFileName(str(folder / f"{number}.dcm"))
+        writer.Execute(part)
+
+
+def test_a_change_of_the_frames_poses_is_seen(tmp_path, capsys):
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    write_case(folder)
+    pids = []
+    for step in (1.4, 1.4, 0.7):
+        rows = [f"{n},{n},0.2,0,0,0,0,0.2,0,0,0,0,1,{n * step}" for n in range(6)]
+        if not pids or step == 0.7:
+            (folder / "frames.csv").write_text("\n".join(rows), encoding="utf-8")
+        pids.append(batch(folder, capsys)[1]["leg"]["pid"])
+    assert pids[0] == pids[1] != pids[2]
+
+
+def test_a_change_of_the_weights_is_seen(tmp_path, capsys):
+    folder, weights = tmp_path / "recordings", tmp_path / "own.safetensors"
+    folder.mkdir()
+    write_case(folder)
+    pids = []
+    for seed in (0, 0, 1):
+        if seed or not pids:
+            save_weights(weights, pretrained("none", seed)[0], {})
+        pids.append(batch(folder, capsys, "--weights", str(weights))[1]["leg"]["pid"])
+    assert pids[0] == pids[1] != pids[2]
 
 
 def test_a_table_that_cannot_be_written_does_not_stop_the_rest(tmp_path, capsys):

@@ -1,5 +1,6 @@
 """The benchmark: what is drawn, what is kept, what fails, and the statistics."""
 
+import hashlib
 import json
 import math
 import os
@@ -195,6 +196,29 @@ def test_the_files_of_a_dicom_folder_tell_its_states_apart(folder):
     assert origin(case)[0][1] != first[0][1]
     changed.write_bytes(b"one")
     assert origin(case) == first
+
+
+@pytest.mark.parametrize("beside", ["frames.csv", "subject_000.raw", "labels.raw"])
+def test_files_beside_an_image_tell_its_states_apart(folder, beside):
+    case = find_cases(folder)[0]
+    header = "NDims = 3\nDimSize = 6 5 4\nElementType = MET_UCHAR\nElementDataFile = "
+    if beside != "frames.csv":
+        case = replace(case, image=folder / "subject_000.mhd", labels=folder / "labels.mhd")
+        for path in (case.image, case.labels):
+            path.write_text(f"{header}{path.stem}.raw\n", encoding="utf-8")
+    states = []
+    for time, content in enumerate((b"one", b"two", b"one"), 1):
+        (folder / beside).write_bytes(content)
+        os.utime(folder / beside, ns=(time, time))
+        states.append(origin(case))
+    assert states[0] == states[2] != states[1]
+    assert [name for name, _ in states[0]] == [case.image.name, case.labels.name]
+
+
+def test_of_a_single_file_its_contents_are_told(folder):
+    case = find_cases(folder)[0]
+    sums = [hashlib.sha256(path.read_bytes()).hexdigest()[:16] for path in (case.image, case.labels)]
+    assert origin(case) == [["subject_000.nrrd", sums[0]], ["subject_000.seg.nrrd", sums[1]]]
 
 
 def test_two_segments_of_one_name_are_refused(folder, measured):

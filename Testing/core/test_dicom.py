@@ -3,7 +3,7 @@ import pytest
 import SimpleITK as sitk
 
 from MusclePropLib.core.errors import InputError
-from MusclePropLib.core.volumes import read_volume
+from MusclePropLib.core.volumes import read_volume, volume_files
 
 ARRAY = np.random.default_rng(0).integers(0, 255, (5, 6, 7), np.uint8)
 ROW, COLUMN = np.array([0.6, 0.8, 0.0]), np.array([0.0, 0.0, -1.0])
@@ -46,6 +46,16 @@ def test_a_folder_and_one_of_its_files_are_the_same_series(tmp_path):
         np.testing.assert_allclose(volume.geometry.affine[:3, 3], [10, -20, 30], atol=1e-4)
         np.testing.assert_allclose(volume.geometry.affine[:3, 2], 0.25 * ROW, atol=1e-4)
         assert volume.positions is None
+
+
+def test_the_files_of_a_series(tmp_path):
+    paths = write_series(tmp_path)
+    other = write_series(tmp_path, uid="1.2.4", prefix="other")
+    (tmp_path / ".DS_Store").write_bytes(b"")
+    assert volume_files(tmp_path) == sorted(paths + other)
+    assert volume_files(paths[2]) == paths
+    paths[0].write_bytes(b"damaged")
+    assert volume_files(paths[0]) == [paths[0]]
 
 
 def test_of_several_series_the_user_must_name_one(tmp_path):

@@ -1,5 +1,6 @@
 """Cases on the working grid: states, masks and the cache."""
 
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -72,6 +73,18 @@ def test_a_prepared_case_is_not_read_again_until_it_changes(tmp_path):
     assert stamp == {p: p.stat().st_mtime_ns for p in (tmp_path / "cache").rglob("*.*")}
     case = written(tmp_path, {"GM": block([4, 5])})
     assert prepare(case, Reading(GRID, axis=0), tmp_path / "cache").known.sum() == first.known.sum() + 1
+
+
+def test_nor_is_it_taken_for_the_same_when_only_the_file_of_its_voxels_changes(tmp_path):
+    case = replace(written(tmp_path, {"GM": block([4])}), image=tmp_path / "a.nhdr")
+    image = np.random.default_rng(0).integers(0, 200, SHAPE).astype(np.uint8)
+    write_volume(case.image, Volume(image, GEOMETRY))
+    first = prepare(case, Reading(GRID, axis=0), tmp_path / "cache").images[:]
+    header = case.image.stat()
+    write_volume(case.image, Volume(image[::-1], GEOMETRY))
+    os.utime(case.image, ns=(header.st_atime_ns, header.st_mtime_ns))
+    second = prepare(case, Reading(GRID, axis=0), tmp_path / "cache").images[:]
+    assert case.image.stat().st_size == header.st_size and np.array_equal(second, first[::-1])
 
 
 def test_an_unfinished_cache_is_made_anew(tmp_path):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.geometry import Geometry
-from MusclePropLib.core.volumes import Volume, read_volume, write_volume
+from MusclePropLib.core.volumes import Volume, read_volume, volume_files, write_volume
 
 FORMATS = [".nrrd", ".nhdr", ".nii", ".nii.gz", ".mha", ".mhd"]
 GRID = Geometry.from_spacing((4, 5, 6), (3.0, 0.5, 0.25))
@@ -197,3 +197,52 @@ def test_real_volumes(real):
     volume = read_volume(real / "mr_brats_tumour_pat0006" / "image.nrrd")
     assert volume.array.shape == (145, 137, 145) and volume.array.dtype == np.uint8
     assert volume.geometry.spacing == (1, 1, 1) and volume.positions is None
+
+
+def files_of(path):
+    return [file.relative_to(path.parent).as_posix() for file in volume_files(path)]
+
+
+@pytest.mark.parametrize(
+    ("name", "beside"),
+    [
+        *((f"calf{ending}", []) for ending in (".nrrd", ".nii", ".nii.gz", ".mha")),
+        ("calf [1].mhd", ["calf [1].zraw"]),
+        ("50 % of it.nhdr", ["50 % of it.raw.gz"]),
+    ],
+)
+def test_the_files_of_a_volume(tmp_path, name, beside):
+    write_volume(tmp_path / name, Volume(ramp(), GRID))
+    assert files_of(tmp_path / name) == [name, *beside]
+    (tmp_path / "frames.csv").write_text("", encoding="utf-8")
+    assert files_of(tmp_path / name) == [name, *beside, "frames.csv"]
+
+
+def test_the_files_of_a_pair(tmp_path):
+    sitk.WriteImage(sitk.GetImageFromArray(ramp()), tmp_path / "calf.hdr")
+    assert files_of(tmp_path / "calf.hdr") == ["calf.hdr", "calf.img"]
+    assert files_of(tmp_path / "calf.img") == ["calf.img", "calf.hdr"]
+
+
+METAIMAGE = "NDims = 3\nDimSize = 6 5 4\nElementType = MET_UCHAR\nElementDataFile = "
+NRRD = "NRRD0004\ntype: uchar\ndimension: 3\nsizes: 6 5 4\nencoding: raw\n# data file: none\ndata file: "
+LIST = "LIST\nslices/1.raw\nslices/2.raw\nslices/3.raw\nslices/4.raw"
+
+
+@pytest.mark.parametrize(("name", "header"), [("calf.mhd", METAIMAGE), ("calf.nhdr", NRRD)])
+@pytest.mark.parametrize("listed", [LIST, "slices/%d.raw 1 4 1"])
+def test_the_files_of_slices_that_a_header_lists(tmp_path, name, header, listed):
+    (tmp_path / "slices").mkdir()
+    for number, part in enumerate(ramp(), 1):
+        part.tofile(tmp_path / "slices" / f"{number}.raw")
+    (tmp_path / name).write_text(f"{header}{listed}\n", encoding="utf-8")
+    np.testing.assert_array_equal(read_volume(tmp_path / name).array, ramp())
+    assert files_of(tmp_path / name) == [name, *(f"slices/{number}.raw" for number in range(1, 5))]
+    (tmp_path / "slices" / "4.raw").unlink()
+    assert files_of(tmp_path / name) == [name, *(f"slices/{number}.raw" for number in range(1, 4))]
+
+
+def test_the_files_of_no_volume(tmp_path):
+    assert files_of(tmp_path / "gone.mhd") == ["gone.mhd"]
+    (tmp_path / "notes.nrrd").write_text("ElementDataFile = notes.raw", encoding="utf-8")
+    assert files_of(tmp_path / "notes.nrrd") == ["notes.nrrd"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,8 +15,9 @@ from MusclePropLib.core.cohort.cases import Case
 from MusclePropLib.core.cohort.pairs import read_pair
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.geometry import Geometry
+from MusclePropLib.core.images import image_files
 from MusclePropLib.core.phantom import simulate_calf
-from MusclePropLib.core.volumes import Volume
+from MusclePropLib.core.volumes import Volume, volume_files
 
 ANY = "any label"
 
@@ -52,21 +54,23 @@ def origin(case: Case | SimulatedCase) -> list:
     """
     if isinstance(case, SimulatedCase):
         return ["simulated", case.seed, *case.shape]
-    return [[path.name, _checksum(path)] for path in (case.image, case.labels)]
+    parts = ((case.image, volume_files), (case.labels, image_files))
+    return [[path.name, _checksum(path, files_of)] for path, files_of in parts]
 
 
-def _checksum(path: Path) -> str | None:
-    """Of a file, or of the names and contents of the files in a folder (a DICOM series); None if they are unreadable.
+def _checksum(path: Path, files_of: Callable[[Path], list[Path]]) -> str | None:
+    """Of an image's file, or of the names and contents of its files (a DICOM series); None if they are unreadable.
 
     Then reading the case will say why.
     """
     try:
-        if not path.is_dir():
-            return _file_checksum(path, path.stat().st_mtime_ns)
-        files = sorted(file for file in path.iterdir() if file.is_file())
-        lines = [f"{file.name} {_file_checksum(file, file.stat().st_mtime_ns)}\n" for file in files]
+        files = files_of(path)
+        sums = [_file_checksum(file, file.stat().st_mtime_ns) for file in files]
     except OSError:
         return None
+    if files == [path]:
+        return sums[0]
+    lines = [f"{file.name} {its}\n" for file, its in zip(files, sums, strict=True)]
     return hashlib.sha256("".join(lines).encode(errors="surrogateescape")).hexdigest()[:16]
 
 

@@ -17,8 +17,9 @@ from MusclePropLib.core.cohort.pairs import read_pair
 from MusclePropLib.core.defaults import default_for_name
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.files import replacing
+from MusclePropLib.core.images import image_files
 from MusclePropLib.core.segments import Segment, Segmentation
-from MusclePropLib.core.volumes import Volume
+from MusclePropLib.core.volumes import Volume, volume_files
 
 FORMAT = 1
 MOST_SEGMENTS = 15
@@ -202,7 +203,7 @@ def _states(filled: np.ndarray, tags: list, complete: bool) -> tuple[np.ndarray,
 def _digest(case: Case, reading: Reading) -> str:
     """Changes when the files, or what is made of them, change."""
     state = [FORMAT, asdict(reading)]
-    for path in (case.image, case.labels):
+    for path in (*volume_files(case.image), *image_files(case.labels)):
         found = path.stat()
         state.append([str(path.resolve()), found.st_size, found.st_mtime_ns])
     return hashlib.sha256(json.dumps(state).encode()).hexdigest()[:12]
