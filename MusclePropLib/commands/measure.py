@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     elif args.csv:
         print(as_csv(muscle_rows(recording)), end="")
     else:
-        print(describe(muscle_rows(recording)))
+        print(describe(muscle_rows(recording), recording.axis))
     return 0
 
 
@@ -76,14 +76,19 @@ def as_json(recording: Recording) -> dict[str, Any]:
     }
 
 
-def describe(rows: list[Mapping[str, Any]]) -> str:
-    """The figures as a short text; the volumes by spline and cones beside the segmented one of the same range."""
+def describe(rows: list[Mapping[str, Any]], axis: int = 0) -> str:
+    """The figures as a short text; the volumes by spline and cones beside the segmented one of the same range.
+
+    Areas and lengths hang on the `axis` that slices are counted along: it is named unless it is the usual one, 0.
+    """
     from MusclePropLib.core.measurements.tables import millilitres
 
     lines = [
         f"{'muscle':<24}{'volume':>11}{'expected range':>20}{'largest ACSA':>21}{'length':>10}{'echo':>13}",
         *(_line(row) for row in rows),
     ]
+    if axis:
+        lines.append(f"slices counted along array axis {axis}")
     compared = [row for row in rows if row["spline_volume_ml"] is not None]
     if compared:
         lines += ["", f"{'first to last drawn slice':<24}{'volume':>10}{'spline':>12}{'cones':>12}   drawn slices"]

@@ -21,6 +21,8 @@ NOT_MUSCLE = "Not muscle"
 NOT_MUSCLE_TAG = "MuscleProp.NotMuscle"
 FEW = 5  # slices are drawn, and not the height of a body, if a segment is five times as many pixels wide
 DENSE = 0.9  # share of filled slices from which gaps are taken for the anatomy's and not for slices left out
+BLOCK = 10  # so many slices in a row, on the average, may have been drawn, however small the segment is
+THIN = 1 / 3  # and more of them, if they are no more than this share of its pixels in a row along the other axes
 
 Profiles = tuple[np.ndarray, np.ndarray, np.ndarray]
 
@@ -153,19 +155,24 @@ def axis_of_gaps(filled: Sequence[Profiles]) -> int:
 
     A drawn slice is dense within itself. So the axis is the one with far fewer filled slices than the others (one or a
     few slices), else one with clear gaps between the filled slices of a segment, else, for dense label maps, 0. There
-    are gaps between a pair of bones, too: of several such axes it is the one with the fewest slices in a row. Gaps are
-    counted per segment: slices drawn in turn, one for this muscle and one for that, leave none together.
+    are gaps between a pair of bones and between two legs, too, but each of these is about as thick as it is long and
+    wide, while drawn slices are few in a row: see BLOCK and THIN. Of several such axes it is the one with the fewest
+    slices in a row. Gaps are counted per segment: slices drawn in turn, one for this muscle and one for that, leave
+    none together.
     """
     measured = np.array([[(f.sum(), _span(f), _runs(f)) for f in profiles] for profiles in filled])
-    counts = measured[..., 0].sum(axis=0)
-    fewest = np.argsort(counts, kind="stable")
-    if counts[fewest[0]] * FEW <= counts[fewest[1]]:
+    counts, spans, rows = (measured[..., kind] for kind in range(3))
+    total = counts.sum(axis=0)
+    fewest = np.argsort(total, kind="stable")
+    if total[fewest[0]] * FEW <= total[fewest[1]]:
         return int(fewest[0])
-    gaps = measured[..., 0] < DENSE * measured[..., 1]
-    if not gaps.any():
-        return 0
-    slices, rows = (np.where(gaps, measured[..., kind], 0).sum(axis=0) for kind in (0, 2))
-    return int(np.argmin(np.where(rows, slices / np.maximum(1, rows), np.inf)))
+    usual = total / rows.sum(axis=0)
+    others = np.array([np.delete(usual, axis).min() for axis in range(3)])
+    gaps = counts < DENSE * spans
+    divided, parts = (np.where(gaps, each, 0).sum(axis=0) for each in (counts, rows))
+    in_a_row = np.where(parts, divided / np.maximum(1, parts), np.inf)
+    drawn = in_a_row <= np.maximum(BLOCK, THIN * others)
+    return int(np.argmin(np.where(drawn, in_a_row, np.inf)))
 
 
 def _span(filled: np.ndarray) -> int:

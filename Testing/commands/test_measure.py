@@ -37,6 +37,19 @@ def test_text_has_volumes_by_all_methods(result, capsys):
     assert "'GL': drawn on one slice only" in told.err
 
 
+def test_both_legs_are_measured_along_them(tmp_path, capsys):
+    """Not from one to the other: the gap between the legs is none between drawn slices."""
+    labels, path = np.zeros((20, 30, 90), np.uint8), tmp_path / "thighs.nrrd"
+    labels[2:18, 5:25, 10:30] = labels[2:18, 5:25, 60:80] = 1
+    write_segmentation(path, segmentation_from_labels(labels, Geometry.from_spacing(labels.shape, (5.0, 1.0, 1.0))))
+    assert cli.main(["measure", str(path)]) == 0
+    told = capsys.readouterr().out
+    assert "8.00 cm2" in told and "80 mm" in told and "axis" not in told
+    assert cli.main(["measure", str(path), "--axis", "2"]) == 0
+    told = capsys.readouterr().out
+    assert "16.00 cm2" in told and "70 mm" in told and "slices counted along array axis 2" in told
+
+
 def test_drawn_slices_alone_are_said_to_be_no_muscle(result, capsys):
     assert cli.main(["measure", str(result[1])]) == 0
     assert "'GM': empty on" in capsys.readouterr().err

@@ -335,6 +335,38 @@ def test_a_dense_label_map_is_taken_along_the_first_axis():
     assert sparse_axis(np.moveaxis(calf(), 1, 3)) == 0
 
 
+def both_legs(slices=range(2, 38)):
+    """One muscle of each leg under one name: 21 pixels high and wide, with as many and more between them."""
+    rows, columns = np.ogrid[:30, :90]
+    legs = np.zeros((40, 30, 90), bool)
+    legs[list(slices)] = ((rows - 14) ** 2 + (np.abs(columns - 44) - 25) ** 2) <= 100
+    return legs
+
+
+@pytest.mark.parametrize("across", [1, 2])
+def test_the_gap_between_two_legs_is_no_gap_between_slices(across):
+    """A complete label map of both legs is as dense as one of a single leg, whichever axis leads from leg to leg."""
+    assert sparse_axis([np.moveaxis(both_legs(), 2, across)]) == 0
+    assert sparse_axis([np.moveaxis(both_legs(), 2, across), np.moveaxis(both_legs(range(5, 30)), 2, across)]) == 0
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize(
+    "drawn",
+    [(3, 12, 20, 36), (3, 4, 5, 15, 16, 17, 30, 31, 32), [*range(3, 13), *range(24, 34)], [*range(2, 15), 30, 34, 37]],
+    ids=["single", "thick-brush", "blocks", "block-and-single"],
+)
+def test_slices_drawn_of_both_legs(axis, drawn):
+    assert sparse_axis([np.moveaxis(both_legs(drawn), 0, axis)]) == axis
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_long_blocks_of_thin_slices(axis):
+    large = np.zeros((120, 90, 80), bool)
+    large[[*range(5, 30), *range(80, 105)], 2:88, 1:79] = True
+    assert sparse_axis([np.moveaxis(large, 0, axis)]) == axis
+
+
 def test_the_axis_of_the_real_sweep_is_found(real):
     labels = read_segmentation(real / "us_leg_fibula_sweepA" / "label.nrrd").layers[0]
     filled = np.flatnonzero(labels.any(axis=(1, 2)))
