@@ -99,7 +99,10 @@ def settings_of(args: argparse.Namespace) -> dict[str, Any]:
 
 
 class Session:
-    """One worker for one case after the other, started with the first and kept warm. Use in a `with` statement."""
+    """One worker for one case after the other, started with the first and kept warm. Use in a `with` statement.
+
+    Each case begins from the pretrained network: its result does not depend on the cases before it.
+    """
 
     def __init__(self, settings: Mapping[str, Any], axis: str = "auto") -> None:
         self._settings = settings
@@ -160,7 +163,8 @@ class Session:
         if not grid.matches(volume.geometry):  # Slicer stores the part of the volume's grid that holds segments
             annotations, _, values = self._read_drawn(case, volume)
         check_holds(case.output, annotations, case.annotations)
-        job = write_job(volume.along(annotations.axis), annotations, self._settings)
+        # Two raters' drawings of one volume are two cases: neither may learn from the other.
+        job = write_job(volume.along(annotations.axis), annotations, self._settings, afresh=True)
         return job, annotations, volume.geometry, values
 
     def _read_drawn(self, case: Case, volume: Volume | None = None) -> tuple[Annotations, Geometry, list[int]]:

@@ -1,7 +1,7 @@
 """One propagation as a folder of files: what the client sends and what the worker sends back.
 
-`job.json` (id, shape, affine, axis, positions, settings), `image.npy` (slices first) and `annotations.npz` go in;
-`preview-NNN.npy`, `result.npy` (uint8 labels) and `result.json` come out.
+`job.json` (id, shape, affine, axis, positions, settings, afresh), `image.npy` (slices first) and `annotations.npz` go
+in; `preview-NNN.npy`, `result.npy` (uint8 labels) and `result.json` come out.
 """
 
 from __future__ import annotations
@@ -76,15 +76,21 @@ class Result:
 class JobWriter:
     """Writes a job into a new private folder under `parent` (by default the system's temporary folder), bit by bit.
 
-    `volume` has its slices first; no second copy of it is made, and it is not needed once all is written. Raises
-    InputError if the annotation does not fit the volume or the disk is too full. An error leaves no folder.
+    `volume` has its slices first; no second copy of it is made, and it is not needed once all is written. A job
+    `afresh` takes nothing over from the worker's last one; any other goes on from its networks if they know the volume.
+    Raises InputError if the annotation does not fit the volume or the disk is too full. An error leaves no folder.
     """
 
     def __init__(
-        self, volume: Volume, annotations: Annotations, settings: Mapping[str, Any], parent: Path | None = None
+        self,
+        volume: Volume,
+        annotations: Annotations,
+        settings: Mapping[str, Any],
+        parent: Path | None = None,
+        afresh: bool = False,
     ) -> None:
         self.job = _new_job(volume, annotations, Path(parent or tempfile.gettempdir()))
-        self._steps = _written(self.job, volume, annotations, settings)
+        self._steps = _written(self.job, volume, annotations, _head(self.job, volume, settings, afresh))
 
     def step(self, seconds: float) -> bool:
         """Go on writing for about so long; True when the job is whole."""
@@ -104,9 +110,15 @@ class JobWriter:
         self.job.remove()
 
 
-def write_job(volume: Volume, annotations: Annotations, settings: Mapping[str, Any], parent: Path | None = None) -> Job:
+def write_job(
+    volume: Volume,
+    annotations: Annotations,
+    settings: Mapping[str, Any],
+    parent: Path | None = None,
+    afresh: bool = False,
+) -> Job:
     """Write a job in one go; see JobWriter."""
-    writer = JobWriter(volume, annotations, settings, parent)
+    writer = JobWriter(volume, annotations, settings, parent, afresh)
     writer.step(math.inf)
     return writer.job
 
@@ -120,21 +132,26 @@ def _new_job(volume: Volume, annotations: Annotations, parent: Path) -> Job:
     return Job(uuid.uuid4().hex[:12], folder, annotations.shape, tuple(m.name for m in annotations.muscles))
 
 
-def _written(job: Job, volume: Volume, annotations: Annotations, settings: Mapping[str, Any]) -> Steps:
+def _written(job: Job, volume: Volume, annotations: Annotations, head: Mapping[str, Any]) -> Steps:
     with (job.folder / "image.npy").open("wb") as stream:
         yield from array_written(stream, volume.array)
     yield from annotations_written(annotations, job.folder / "annotations.npz")
-    (job.folder / "job.json").write_text(json.dumps(_head(job, volume, settings)), encoding="utf-8")
+    (job.folder / "job.json").write_text(json.dumps(head), encoding="utf-8")
 
 
 def read_job(folder: Path) -> tuple[Volume, Annotations, dict[str, Any]]:
     """Volume (mapped from the file), annotations and settings of a job; the worker's side of `write_job`."""
-    head = json.loads((folder / "job.json").read_text(encoding="utf-8"))
+    head = _read_head(folder)
     array = np.load(folder / "image.npy", mmap_mode="r", allow_pickle=False)
     geometry = Geometry(tuple(head["shape"]), np.array(head["affine"]))
     positions = None if head["positions"] is None else np.array(head["positions"], dtype=float)
     volume = Volume(array, geometry, positions, head["axis"], head["source"])
     return volume, load_annotations(folder / "annotations.npz"), head["settings"]
+
+
+def begins_afresh(folder: Path) -> bool:
+    """Whether the job takes nothing over from the one before; those written before there was a choice go on."""
+    return bool(_read_head(folder).get("afresh", False))
 
 
 def release_pages(volume: Volume) -> None:
@@ -207,7 +224,11 @@ def clean_left_overs(parent: Path, older_than: float = LEFT_OVER_SECONDS) -> Non
             continue
 
 
-def _head(job: Job, volume: Volume, settings: Mapping[str, Any]) -> dict[str, Any]:
+def _read_head(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "job.json").read_text(encoding="utf-8"))
+
+
+def _head(job: Job, volume: Volume, settings: Mapping[str, Any], afresh: bool) -> dict[str, Any]:
     return {
         "id": job.id,
         "shape": list(job.shape),
@@ -216,6 +237,7 @@ def _head(job: Job, volume: Volume, settings: Mapping[str, Any]) -> dict[str, An
         "positions": None if volume.positions is None else [float(p) for p in volume.positions],
         "source": volume.source,
         "settings": jsonable(settings),
+        "afresh": afresh,
     }
 
 

@@ -32,7 +32,15 @@ if __name__ == "__main__":  # the package's root takes the place of this folder,
 from MusclePropLib import __version__
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.volumes import Volume
-from MusclePropLib.jobs.job import FOLDER_PREFIX, Job, read_job, release_pages, write_array, write_result
+from MusclePropLib.jobs.job import (
+    FOLDER_PREFIX,
+    Job,
+    begins_afresh,
+    read_job,
+    release_pages,
+    write_array,
+    write_result,
+)
 from MusclePropLib.jobs.protocol import Event, LineSplitter, failed, parse_request
 
 NO_ENGINE = "The computation cannot start because PyTorch or a part of MuscleProp could not be loaded in this Python."
@@ -181,6 +189,8 @@ class Worker:
             settings = self._engine.Settings(**chosen)
         except TypeError as fault:
             raise InputError(f"the settings of the job are not understood ({fault})") from fault
+        if begins_afresh(folder):
+            self._warm.tuning = None  # what the last job has taught it; the pretrained network stays
         tell = _Teller(job, folder, self._events, volume)
         with _temporary_files_in(folder):
             outcome = self._engine.propagate(

@@ -51,6 +51,16 @@ def test_one_bad_case_does_not_stop_the_rest(recordings, capsys):
     assert not list(out.rglob("*.part-*"))
 
 
+def test_no_case_depends_on_the_cases_before_it(tmp_path, capsys):
+    """Two raters' drawings on copies of one image: the second one's result must not know of the first one's."""
+    for rater in ("rater-A", "rater-B"):
+        (tmp_path / "recordings" / rater).mkdir(parents=True)
+        write_case(tmp_path / "recordings" / rater)
+    _, cases = batch(tmp_path / "recordings", capsys)
+    assert [cases[f"{rater}/leg"]["went_on"] for rater in ("rater-A", "rater-B")] == [False, False]
+    assert cases["rater-A/leg"]["pid"] == cases["rater-B/leg"]["pid"]
+
+
 def test_not_even_a_fault_that_nobody_foresaw(tmp_path, monkeypatch, capsys):
     folder = tmp_path / "recordings"
     folder.mkdir()

@@ -43,7 +43,9 @@ def test_propagate_waits_and_returns_the_summary(logic, nodes):
     assert events[-1].name == "result"
     after = slicer.util.arrayFromSegmentBinaryLabelmap(nodes[1], "GM", nodes[0])
     np.testing.assert_array_equal(after[[1, 6]], before[[1, 6]])
-    assert logic.propagate(*nodes)["rounds"] == 2, "the worker stays warm"
+    again = logic.propagate(*nodes)
+    assert again["rounds"] == 2, "the worker stays warm"
+    assert again["went_on"], "one more slice is learned by the network of the last round"
 
 
 def test_without_waiting_the_segments_are_written_before_the_event(logic, nodes, app):

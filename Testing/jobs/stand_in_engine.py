@@ -27,6 +27,7 @@ class Settings:
 class WarmState:
     def __init__(self):
         self.rounds = 0
+        self.tuning = None
 
 
 class Cancelled(Exception):
@@ -61,7 +62,9 @@ def propagate(volume, annotations, settings, on_event, control=None, warm=None):
         "confidence": [[0.9] * len(labels) for _ in annotations.muscles],
         "provenance": {"method": "stand-in | not real"},
     }
-    tests = {"rounds": warm.rounds, "pid": os.getpid(), "total": int(volume.array.sum()), "how": "complete"}
+    tests = {"rounds": warm.rounds, "went_on": warm.tuning is not None, "pid": os.getpid()}
+    tests |= {"total": int(volume.array.sum()), "how": "complete"}
+    warm.tuning = "what this job has learned"
     outcome = Outcome(labels, **summary, **tests, temporary=tempfile.mkdtemp())
     if settings.behaviour == "talkative":
         talkative(on_event)

@@ -22,6 +22,7 @@ from MusclePropLib.jobs import job as job_module
 from MusclePropLib.jobs.job import (
     FOLDER_PREFIX,
     JobError,
+    begins_afresh,
     clean_left_overs,
     read_job,
     read_result,
@@ -53,6 +54,12 @@ def test_round_trip_of_any_view(data, shape, dtype, order):
         assert np.array_equal(said.muscles[0].drawn[0], mask)
         del seen
     assert not job.folder.exists()
+
+
+@pytest.mark.parametrize("afresh", [True, False])
+def test_whether_it_begins_afresh(tmp_path, afresh):
+    with write_job(small_volume(), small_annotations(), {}, tmp_path, afresh) as job:
+        assert begins_afresh(job.folder) is afresh
 
 
 def test_no_second_copy_of_the_volume(tmp_path, monkeypatch):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from stand_ins import finish, small_annotations, small_volume, until_event
+from stand_ins import finish, small_annotations, small_volume, until, until_event
 
 from MusclePropLib.core.outcome import Settings
 from MusclePropLib.jobs.channel import PipeChannel
@@ -48,6 +48,34 @@ def test_summary_tells_what_the_command_line_prints(runner, job):
     assert summary["muscles"][0].keys() >= {"name", "method", "estimate", "volume_ml", "drawn_slices"}
     assert summary["peak_memory_mb"] > 0
     assert {"next_slice", "seconds", "provenance", "confidence"} <= summary.keys()
+
+
+def stages(runner, job):
+    """Names of the stages of a propagation that is stopped as soon as it begins to learn."""
+    runner.submit(job)
+    told = []
+
+    def learning():
+        told.extend(event.data["name"] for event in runner.poll() if event.name == "stage")
+        return "tune" in told
+
+    until(learning, "the stage tune")
+    runner.stop()
+    assert finish(runner)[-1].name == "result"
+    return told
+
+
+def test_what_one_job_has_learned_is_for_the_next_unless_that_begins_afresh(runner, tmp_path):
+    """Two raters' drawings of one volume, say; the pretrained network corrects only where none has learned yet."""
+    settings, drawn = vars(Settings(time_limit=60.0, weights="none", device="cpu")), small_annotations()
+    with (
+        write_job(small_volume(), drawn, settings, tmp_path) as first,
+        write_job(small_volume(), drawn, settings, tmp_path) as next_round,
+        write_job(small_volume(), drawn, settings, tmp_path, afresh=True) as other,
+    ):
+        assert "correct" in stages(runner, first)
+        assert "correct" not in stages(runner, next_round)
+        assert "correct" in stages(runner, other)
 
 
 def test_cancel(runner, job):

@@ -59,6 +59,19 @@ def test_worker_stays_warm(warm_runner, make_job):
     assert second["rounds"] == first["rounds"] + 1
 
 
+@pytest.mark.parametrize(("written", "goes_on"), [('"afresh": true', False), ('"afresh": false', True), ("", True)])
+def test_a_job_goes_on_from_the_one_before_unless_it_says_that_it_begins_afresh(
+    warm_runner, make_job, written, goes_on
+):
+    with make_job() as one, make_job() as two:
+        path = two.folder / "job.json"
+        head = path.read_text(encoding="utf-8")
+        assert ', "afresh": false' in head
+        path.write_text(head.replace(', "afresh": false', f", {written}" if written else ""), encoding="utf-8")
+        submit(warm_runner, one)
+        assert submit(warm_runner, two)[-1].data["summary"]["went_on"] is goes_on
+
+
 def test_cancel_leaves_an_idle_worker(warm_runner, make_job):
     with make_job("slow") as job, make_job() as other:
         warm_runner.submit(job)
