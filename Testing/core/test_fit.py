@@ -14,7 +14,7 @@ import pytest
 from tiny_cohort import TINY, write_cohort
 
 from MusclePropLib.core.cohort.cases import find_cases, split_subjects
-from MusclePropLib.core.cohort.fit import fit, run_folder
+from MusclePropLib.core.cohort.fit import evaluate, fit, run_folder
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.segmentation import read_segmentation, segmentation_from_masks, write_segmentation
 from MusclePropLib.core.segments import Segment
@@ -180,6 +180,22 @@ def test_what_cannot_be_validated_is_told_of_before_the_first_step(tmp_path):
     with pytest.raises(InputError, match=r"set aside for validation \(x\d\) shows GM"):
         fit(split, settings, tmp_path / "w.safetensors", on_event=events.append)
     assert not [event for event in events if event["event"] == "progress"]
+
+
+def test_a_damaged_file_of_those_to_report_on_is_told_of_before_the_first_step(cases, tmp_path):
+    cohort, weights, events = tmp_path / "cohort", tmp_path / "w.safetensors", []
+    shutil.copytree(cases, cohort)
+    split = split_subjects(find_cases(cohort), 0)
+    whole = split.test[0].image.read_bytes()
+    split.test[0].image.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match=split.test[0].image.name):
+        fit(split, TINY, weights, on_event=events.append)
+    assert not events and not weights.exists()
+    split.test[0].image.write_bytes(whole)
+    fit(split, TINY, weights)  # nothing of that attempt is in its way
+    kept = sorted((run_folder(weights) / "cache").iterdir())
+    assert evaluate(weights, split.test, TINY).keys() == {case.name for case in split.test}
+    assert sorted((run_folder(weights) / "cache").iterdir()) == kept, "the report converts nothing again"
 
 
 def test_a_file_whose_values_have_lost_their_names_is_told_of(cases, tmp_path):

@@ -31,6 +31,7 @@ def fit(
 ) -> FitResult:
     """Train on `split.training`, stop by `split.validation`, and leave the best network in `weights`.
 
+    The cases of `split.test` are only converted, for `evaluate`: a file that is damaged is told of before the training.
     `init` are weights to begin from. With `resume`, a training that was broken off goes on from its last checkpoint, to
     the numbers that it would have reached. `cache` holds the prepared cases (default: in the run's folder). Events are
     `log` and `progress`, as in a propagation. Raises InputError for unusable cases or weights, a device that is not
@@ -45,7 +46,7 @@ def fit(
         if settings.clips % processes.size:
             raise InputError(f"{settings.clips} clips per step cannot be shared evenly by {processes.size} processes")
         report = on_event if processes.leads else lambda event: None
-        cases = [_prepared(part, settings, cache or folder / "cache", processes, report) for part in split[:2]]
+        cases = _prepared(split, settings, cache or folder / "cache", processes, report)
         labels = _labels(settings.labels, cases[0])
         _check_validation(labels, cases[1])
         _tell_of_nameless([*cases[0], *cases[1]], report)
@@ -83,16 +84,20 @@ def _trained(run: Run, resume: bool) -> list[dict]:
 
 
 def _prepared(
-    cases: Sequence[Case], settings: FitSettings, cache: Path, processes: Processes, report: OnEvent
-) -> list[PreparedCase]:
-    """The leader converts what is not in the cache yet; then everybody maps it."""
-    if not cases:
+    split: Split, settings: FitSettings, cache: Path, processes: Processes, report: OnEvent
+) -> list[list[PreparedCase]]:
+    """The cases to learn from and to validate on.
+
+    The leader converts what is not in the cache yet; then everybody maps it.
+    """
+    if not split.training or not split.validation:
         raise InputError("a training needs cases to learn from and cases of other subjects to validate on")
-    if processes.leads:
-        for case in cases:
-            prepare(case, settings.reading, cache, report)
-    processes.wait()
-    return [prepare(case, settings.reading, cache) for case in cases]
+    for part in split:
+        if processes.leads:
+            for case in part:
+                prepare(case, settings.reading, cache, report)
+        processes.wait()  # after each part, for nobody waits for ever
+    return [[prepare(case, settings.reading, cache) for case in part] for part in (split.training, split.validation)]
 
 
 def _labels(wanted: Sequence[str], cases: Sequence[PreparedCase]) -> tuple[str, ...]:
