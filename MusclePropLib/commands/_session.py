@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from MusclePropLib.commands.common import (
     CommandFailed,
@@ -42,6 +42,14 @@ class Case:
     image: Path
     annotations: Path
     output: Path
+
+
+class Drawn(NamedTuple):
+    """What is drawn, the stored grid, and the muscles' label values in the file."""
+
+    annotations: Annotations
+    geometry: Geometry
+    values: list[int]
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
@@ -122,53 +130,38 @@ class Session:
 
         Raises InputError for unusable input, CommandFailed if the computation fails, KeyboardInterrupt after Ctrl-C.
         """
-        from MusclePropLib.core.measurements.records import record_path
-        from MusclePropLib.core.propagated import propagated_segmentation
-        from MusclePropLib.core.segmentation import write_segmentation
-        from MusclePropLib.core.segments import with_values
-        from MusclePropLib.jobs.job import read_result
-
         check_output(case.output, (case.image, case.annotations))
         check_record(case.output)
         if report is not None:
             check_folder(report)
         clock = [time.monotonic()]
-        job, annotations, geometry, values = self._write_job(case)
+        job, drawn = self._write_job(case)
         with job:
             clock.append(time.monotonic())
             _judge(run_to_end(self._runner, job, on_event))
             clock.append(time.monotonic())
-            result = read_result(job)
-            found = propagated_segmentation(result.labels, annotations, geometry, result.summary)
-            if not holds_names(case.output):
-                found = with_values(found, values)
-            write_segmentation(case.output, found)
-            clock.append(time.monotonic())
-            summary = _completed(result.summary, annotations, [s.value for s in found.segments], case, clock)
-            write_json(record_path(case.output), summary)
-            if report is not None:
-                _write_report(report, job, result.labels, summary)
-        return summary
+            return _handed_over(job, drawn, case, clock, report)
 
-    def _write_job(self, case: Case) -> tuple[Job, Annotations, Geometry, list[int]]:
-        """The job on disk, its annotations, the stored grid and the muscles' label values in the file.
+    def _write_job(self, case: Case) -> tuple[Job, Drawn]:
+        """The job on disk and what it was made of, but for the volume, whose grid is the one stored.
 
         Never holds the volume and all labels at once.
         """
         from MusclePropLib.core.volumes import read_volume
         from MusclePropLib.jobs.job import write_job
 
-        annotations, grid, values = self._read_drawn(case)
+        drawn = self._read_drawn(case)
         volume = read_volume(case.image)
-        if not grid.matches(volume.geometry):  # Slicer stores the part of the volume's grid that holds segments
-            annotations, _, values = self._read_drawn(case, volume)
+        if not drawn.geometry.matches(volume.geometry):  # Slicer stores the part of the grid that holds segments
+            drawn = self._read_drawn(case, volume)
+        annotations = drawn.annotations
         check_holds(case.output, annotations, case.annotations)
         # Two raters' drawings of one volume are two cases: neither may learn from the other.
         job = write_job(volume.along(annotations.axis), annotations, self._settings, afresh=True)
-        return job, annotations, volume.geometry, values
+        return job, drawn._replace(geometry=volume.geometry)
 
-    def _read_drawn(self, case: Case, volume: Volume | None = None) -> tuple[Annotations, Geometry, list[int]]:
-        """What is drawn, on the volume's grid or on the file's own, that grid, and the muscles' label values."""
+    def _read_drawn(self, case: Case, volume: Volume | None = None) -> Drawn:
+        """What is drawn, on the volume's grid or on the file's own."""
         from MusclePropLib.core.measurements.placed import on_grid
         from MusclePropLib.core.segmentation import annotations_from_segmentation, read_segmentation
         from MusclePropLib.core.segments import values_of
@@ -177,7 +170,31 @@ class Session:
         if volume is not None:
             drawn = on_grid(drawn, volume)
         annotations = annotations_from_segmentation(drawn, self._axis, str(case.annotations))
-        return annotations, drawn.geometry, values_of(drawn, (muscle.name for muscle in annotations.muscles))
+        return Drawn(annotations, drawn.geometry, values_of(drawn, (muscle.name for muscle in annotations.muscles)))
+
+
+def _handed_over(job: Job, drawn: Drawn, case: Case, clock: list[float], report: Path | None) -> dict[str, Any]:
+    """Write the job's result, its record and the report; returns the summary.
+
+    All that maps the job's files is a local of this function or of those it calls, and gone when the folder is deleted.
+    """
+    from MusclePropLib.core.measurements.records import record_path
+    from MusclePropLib.core.propagated import propagated_segmentation
+    from MusclePropLib.core.segmentation import write_segmentation
+    from MusclePropLib.core.segments import with_values
+    from MusclePropLib.jobs.job import read_result
+
+    result = read_result(job)
+    found = propagated_segmentation(result.labels, drawn.annotations, drawn.geometry, result.summary)
+    if not holds_names(case.output):
+        found = with_values(found, drawn.values)
+    write_segmentation(case.output, found)
+    clock.append(time.monotonic())
+    summary = _completed(result.summary, drawn.annotations, [s.value for s in found.segments], case, clock)
+    write_json(record_path(case.output), summary)
+    if report is not None:
+        _write_report(report, job, result.labels, summary)
+    return summary
 
 
 def _judge(final: Event) -> None:

@@ -6,6 +6,7 @@ import csv
 import shutil
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -142,7 +143,8 @@ class PropagationLogic:
     def _accept(self) -> None:
         try:
             self._session.accept(lambda: None)
-        except InputError:  # deleted meanwhile: neither preview nor temporary files may stay
+        except InputError as fault:  # deleted meanwhile: neither preview nor temporary files may stay
+            traceback.clear_frames(fault.__traceback__)  # they map the result, and Windows would keep its file
             self._session.discard()
             raise
 

@@ -13,10 +13,12 @@ import os
 import shutil
 import tempfile
 import time
+import traceback
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -42,7 +44,8 @@ class JobError(Exception):
 class Job:
     """A written job: `shape` is (slices, rows, columns), `muscles` their names in the order of the labels 1, 2, ...
 
-    In a `with` statement the folder is deleted at the end.
+    In a `with` statement the folder is deleted at the end. By then nobody may map its files any more, for Windows would
+    keep them; what has failed lets go of them by itself.
     """
 
     id: str
@@ -53,7 +56,8 @@ class Job:
     def __enter__(self) -> Job:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, fault: BaseException | None, trace: TracebackType | None) -> None:
+        traceback.clear_frames(trace)  # the locals of what has failed live as long as the fault
         self.remove()
 
     def remove(self) -> None:

@@ -1,5 +1,6 @@
 """`muscleprop propagate` with the stand-in engine: what is written, printed, and left alone when it fails."""
 
+import errno
 import io
 import json
 import os
@@ -30,6 +31,7 @@ from MusclePropLib.core.segmentation import (
 )
 from MusclePropLib.core.segments import Segment
 from MusclePropLib.core.volumes import Volume, write_volume
+from MusclePropLib.jobs.job import Job
 from MusclePropLib.jobs.protocol import Event
 
 
@@ -184,6 +186,48 @@ def test_failure_leaves_no_file(tmp_path, capsys, behaviour, status):
     assert cli.main(["propagate", str(image), str(drawn), "-o", str(tmp_path / "out.seg.nrrd")]) == status
     assert "muscleprop: " in capsys.readouterr().err
     assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.fixture
+def mapped_at_the_end(monkeypatch):
+    """The files of a job that are still mapped whenever one's folder is about to be deleted."""
+    found = []
+    remove = Job.remove
+
+    def look_first(job):
+        lines = Path("/proc/self/maps").read_text(encoding="utf-8").splitlines()
+        found.append([line.split()[-1] for line in lines if str(job.folder) in line])
+        remove(job)
+
+    monkeypatch.setattr(Job, "remove", look_first)
+    return found
+
+
+linux = pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="Linux")
+
+
+@linux
+@pytest.mark.parametrize("ending", [".seg.nrrd", ".nii.gz"])
+def test_nothing_maps_the_result_any_more_when_its_folder_is_deleted(tmp_path, mapped_at_the_end, ending):
+    """Windows deletes no file that is mapped: a patient's masks would stay in the temporary folder."""
+    image, drawn = write_case(tmp_path)
+    single = tmp_path / "single.seg.nrrd"
+    write_segmentation(single, replace(read_segmentation(drawn), segments=read_segmentation(drawn).segments[:1]))
+    argv = ["propagate", str(image), str(single), "-o", str(tmp_path / f"out{ending}"), "--report", str(tmp_path / "r")]
+    assert cli.main(argv) == 0
+    assert mapped_at_the_end == [[]]
+
+
+@linux
+def test_nor_when_the_result_cannot_be_written(tmp_path, monkeypatch, mapped_at_the_end):
+    image, drawn = write_case(tmp_path)
+
+    def full(path, data):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("MusclePropLib.commands._session.write_json", full)
+    assert cli.main(["propagate", str(image), str(drawn), "-o", str(tmp_path / "out.seg.nrrd")]) != 0
+    assert mapped_at_the_end == [[]]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")

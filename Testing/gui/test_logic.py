@@ -2,6 +2,8 @@
 
 import sys
 import time
+from contextlib import nullcontext
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -95,6 +97,34 @@ def test_what_is_deleted_meanwhile_leaves_nothing_behind(logic, nodes):
         logic.propagate(*nodes, onEvent=delete)
     assert not slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
     assert not logic._session.job.job.folder.exists()
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="Linux")
+@pytest.mark.parametrize("fits", [True, False])
+def test_nothing_maps_the_result_any_more_when_its_folder_is_deleted(logic, nodes, monkeypatch, fits):
+    """Windows deletes no file that is mapped, be it written into the segments or refused."""
+    import slicer
+
+    from MusclePropLib.gui import session
+
+    mapped, removed = [], session.removed
+
+    def look_first(folder):
+        lines = Path("/proc/self/maps").read_text(encoding="utf-8").splitlines()
+        mapped.append([line.split()[-1] for line in lines if str(folder) in line])
+        return removed(folder)
+
+    def crop(event):
+        if event.name == "preview":
+            if not fits:
+                slicer.util.updateVolumeFromArray(nodes[0], np.zeros((4, 30, 40), np.uint8))
+            logic._session.stop()
+
+    monkeypatch.setattr(session, "removed", look_first)
+    nodes[0].SetName("slow")
+    with nullcontext() if fits else pytest.raises(InputError, match="has changed its size"):
+        logic.propagate(*nodes, onEvent=crop)
+    assert mapped == [[]]
 
 
 @pytest.mark.parametrize("wait", [True, False])
