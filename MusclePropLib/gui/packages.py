@@ -5,14 +5,15 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import importlib.util
+import platform
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-TORCH = "torch>=2.2"
+TORCH = "torch>=2.3"
 LIGHT_THE_TORCH = "light-the-torch>=0.5"
+RUN_LIGHT_THE_TORCH = "import runpy\n\nrunpy.run_module('light_the_torch', run_name='__main__', alter_sys=True)\n"
 KEPT = ("numpy", "scipy", "SimpleITK", "torch", "vtk")  # Slicer's own or just installed: never to be replaced
 
 
@@ -31,21 +32,32 @@ def torch_is_whole() -> bool:
     return spec is not None and spec.origin is not None and Path(spec.origin).with_name("version.py").is_file()
 
 
-def install_commands(missing: Iterable[str], requirements: Path) -> list[list[str]]:
+def torch_is_to_be_had() -> bool:
+    """Whether torch is still made for this kind of computer: for macOS on Intel, 2.2 was the last."""
+    return (sys.platform, platform.machine()) != ("darwin", "x86_64")
+
+
+def install_commands(missing: Iterable[str], requirements: Path, folder: Path) -> list[list[str]]:
     """What is to be run one after the other; none of it changes a package that Slicer itself relies on.
 
     torch is installed as the PyTorch extension does it, by light-the-torch, which finds the build for the graphics
-    driver, but in a process of its own, so that Slicer's window goes on living.
+    driver, but in a process of its own, so that Slicer's window goes on living. It wants an older pip than Slicer may
+    have: both lie in `folder`, an empty one that nobody else writes to, and is needed until the last command has ended.
     """
     missing = list(missing)
     python = shutil.which("PythonSlicer") or sys.executable
-    keep = ["-c", str(_constraints())]
+    keep = ["-c", str(_constraints(folder))]
     pip = [python, "-m", "pip", "install", "--disable-pip-version-check", *keep]
     commands = []
     if "torch" in missing:
-        again = ["--force-reinstall"] if importlib.util.find_spec("torch") is not None else []  # half of it is there
-        commands.append([*pip, LIGHT_THE_TORCH])
-        commands.append([python, "-m", "light_the_torch", "install", *again, *keep, TORCH, "torchvision"])
+        finder = folder / "light-the-torch"
+        finder.mkdir()
+        (finder / "__main__.py").write_text(RUN_LIGHT_THE_TORCH, encoding="utf-8")
+        install = [python, str(finder), "install", *keep]
+        commands.append([*pip, "--target", str(finder), LIGHT_THE_TORCH])
+        if importlib.util.find_spec("torch") is not None:  # half of it is there, which pip may take for all of it
+            commands.append([*install, "--ignore-installed", "--no-deps", TORCH])
+        commands.append([*install, TORCH, "torchvision"])
     if set(missing) - {"torch"}:
         commands.append([*pip, "-r", str(requirements)])
     return commands
@@ -73,7 +85,7 @@ def _requirement(text: str) -> object:
     return Requirement(text)
 
 
-def _constraints() -> Path:
+def _constraints(folder: Path) -> Path:
     """A file that holds the versions which pip must not change."""
     lines = []
     for name in KEPT:
@@ -83,7 +95,6 @@ def _constraints() -> Path:
             lines.append(f"{name}=={importlib.metadata.version(name)}\n")
         except importlib.metadata.PackageNotFoundError:
             continue
-    options = {"prefix": "muscleprop-constraints-", "suffix": ".txt", "delete": False}  # pip reads it later
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", **options) as file:  # others' may lie there, too
-        file.write("".join(lines))
-    return Path(file.name)
+    path = folder / "constraints.txt"
+    path.write_text("".join(lines), encoding="utf-8")
+    return path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from slicer.i18n import tr as _
 
 from MusclePropLib.gui.faults import guarded
 from MusclePropLib.gui.leash import leashed
-from MusclePropLib.gui.packages import install_commands, missing_packages
+from MusclePropLib.gui.packages import install_commands, missing_packages, torch_is_to_be_had
 from MusclePropLib.gui.programs import Programs
 from MusclePropLib.gui.work import Work
 
@@ -27,6 +28,7 @@ class SetupSection:
         self._installation = Programs()
         self._installation.changed.connect(self._update)
         self._installation.ended.connect(self._ended)
+        self._folder: tempfile.TemporaryDirectory[str] | None = None  # of the installation under way
         self._missing: list[str] = []
         self._cancelled = False
         ui.installButton.connect("clicked(bool)", guarded(self._install_or_cancel))
@@ -49,6 +51,7 @@ class SetupSection:
         self._installation.changed.disconnect(self._update)
         self._installation.ended.disconnect(self._ended)
         self._installation.close()
+        self._tidy_up()
 
     def _install_or_cancel(self) -> None:
         if self._installation.running:
@@ -57,7 +60,9 @@ class SetupSection:
         elif slicer.util.confirmOkCancelDisplay(self._question(), windowTitle="MuscleProp"):
             qt.QSettings().setValue(INTERRUPTED, True)
             self._cancelled = False
-            self._installation.start(map(leashed, install_commands(self._missing, self._requirements)))
+            self._folder = tempfile.TemporaryDirectory(prefix="muscleprop-install-", ignore_cleanup_errors=True)
+            commands = install_commands(self._missing, self._requirements, Path(self._folder.name))
+            self._installation.start(map(leashed, commands))
             self._update()
 
     def _question(self) -> str:
@@ -72,17 +77,33 @@ class SetupSection:
         self._ui.setupFrame.visible = running or bool(self._missing)
         self._ui.setupProgressBar.visible = running
         self._ui.installButton.text = _("Cancel") if running else _("Install")
+        self._ui.installButton.enabled = running or not self._hopeless
         self._ui.setupLabel.text = self._installation.line if running else self._sentence()
 
     def _ended(self, failure: str) -> None:
         qt.QSettings().remove(INTERRUPTED)
+        self._tidy_up()
         self.check()
         if failure and self._missing and not self._cancelled:
             logging.error(f"MuscleProp: installation failed\n{failure}")
             message = _("The installation did not succeed; the details say why.")
             slicer.util.errorDisplay(message, windowTitle="MuscleProp", detailedText=failure)
 
+    def _tidy_up(self) -> None:
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
+
+    @property
+    def _hopeless(self) -> bool:
+        return "torch" in self._missing and not torch_is_to_be_had()
+
     def _sentence(self) -> str:
+        if self._hopeless:
+            return _(
+                "PyTorch is no longer made for Macs with Intel processors, nor for Slicer built for these: MuscleProp "
+                "cannot compute in this Slicer."
+            )
         text = _("MuscleProp computes with Python packages that this Slicer does not have yet: {names}.")
         text = text.format(names=", ".join(self._missing))
         if slicer.util.settingsValue(INTERRUPTED, False, converter=slicer.util.toBool):

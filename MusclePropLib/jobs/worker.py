@@ -238,14 +238,17 @@ def _preview_of(labels: np.ndarray) -> dict[str, Any]:
 
 
 def load_engine() -> Engine:
-    """core.propagation with torch; ImportError also for a half-installed torch, which imports as an empty namespace."""
+    """core.propagation with torch; ImportError also for a half-installed torch, which imports as an empty namespace.
+
+    RuntimeError if torch was built for another numpy than the one that is there.
+    """
     import torch
 
     if not hasattr(torch, "__version__"):
         raise ImportError("PyTorch is only half installed; remove and install it again")
     from MusclePropLib.core import propagation
 
-    torch.optim.Adam([torch.zeros(1)])  # torch loads a second's worth of modules for its first optimiser
+    torch.optim.Adam([torch.from_numpy(np.zeros(1))])  # torch loads a second's worth of modules for its first optimiser
     return propagation
 
 

@@ -1,9 +1,13 @@
 """Installing what is missing: asked for, shown, cancellable, and never at the cost of Slicer's own packages."""
 
 import importlib.metadata
+import importlib.util
 import subprocess
 import sys
+import tempfile
+import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -45,24 +49,43 @@ print(packages.torch_is_whole())
 
 
 def test_slicers_own_packages_are_pinned(tmp_path, monkeypatch):
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     requirements = tmp_path / "requirements.txt"
     requirements.write_text("tqdm\n", encoding="utf-8")
-    light, torch, rest = packages.install_commands(["torch", "tqdm"], requirements)
+    light, torch, rest = packages.install_commands(["torch", "tqdm"], requirements, tmp_path)
     assert light[-1].startswith("light-the-torch")
-    assert torch[2:4] == ["light_the_torch", "install"] and packages.TORCH in torch
+    assert torch[2] == "install" and packages.TORCH in torch
     assert rest[-2:] == ["-r", str(requirements)]
     pins = Path(rest[rest.index("-c") + 1]).read_text(encoding="utf-8").split()
     assert f"numpy=={importlib.metadata.version('numpy')}" in pins
     assert f"SimpleITK=={importlib.metadata.version('SimpleITK')}" in pins
-    assert len(packages.install_commands(["tqdm"], requirements)) == 1
+    assert len(packages.install_commands(["tqdm"], requirements, tmp_path)) == 1
 
 
-def test_versions_to_keep_are_written_where_nobody_else_writes(tmp_path, monkeypatch):
-    """Two people on one computer share its temporary folder, but not the files in it."""
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    first, second = (packages.install_commands(["tqdm"], tmp_path)[0] for _ in range(2))
-    assert first[first.index("-c") + 1] != second[second.index("-c") + 1]
+def test_what_finds_torch_stays_beside_slicers_packages(tmp_path):
+    """light-the-torch wants an older pip than Slicer's, which pip would put in its place."""
+    light, *_, torch = packages.install_commands(["torch"], tmp_path, tmp_path)
+    beside = Path(light[light.index("--target") + 1])
+    assert beside.parent == tmp_path and torch[1] == str(beside)
+    module = beside / "light_the_torch"
+    module.mkdir()
+    (module / "__init__.py").touch()
+    (module / "__main__.py").write_text("import sys; print(sys.argv[1:])", encoding="utf-8")
+    with subprocess.Popen(leashed(torch), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.read().strip() == str(torch[2:])
+
+
+def test_half_a_torch_is_replaced_without_what_it_depends_on(tmp_path, monkeypatch):
+    """That is Slicer's numpy, which pip would install again."""
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: SimpleNamespace(origin=None))
+    _, again, rest = packages.install_commands(["torch"], tmp_path, tmp_path)
+    assert {"--ignore-installed", "--no-deps", packages.TORCH} <= set(again) and "torchvision" not in again
+    assert not [option for option in rest if option.startswith("--")]
+
+
+def test_torch_is_as_new_as_on_the_command_line():
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert packages.TORCH in project["dependencies"]
 
 
 class Asked:
@@ -111,6 +134,20 @@ def shown(driver, name):
     return not getattr(driver.ui, name)._real.isHidden()
 
 
+def test_where_there_is_no_torch_it_says_so_and_offers_nothing(lacking, monkeypatch):
+    from MusclePropLib.gui import setup
+
+    monkeypatch.setattr(setup, "missing_packages", lambda path: ["torch"])
+    monkeypatch.setattr(packages.sys, "platform", "darwin")
+    monkeypatch.setattr(packages.platform, "machine", lambda: "x86_64")
+    driver = lacking([])
+    assert driver.ui.setupLabel.text.startswith("PyTorch is no longer made for Macs with Intel processors")
+    assert shown(driver, "setupFrame") and not driver.ui.installButton.enabled
+    monkeypatch.setattr(packages.platform, "machine", lambda: "arm64")
+    driver.panel.setup.check()
+    assert driver.ui.installButton.enabled
+
+
 def test_asks_first(lacking):
     driver = lacking(["raise SystemExit('must not run')"], answer=False)
     driver.click("installButton")
@@ -119,7 +156,8 @@ def test_asks_first(lacking):
     assert shown(driver, "setupFrame")
 
 
-def test_installs_step_by_step_and_the_panel_comes_to_life(lacking, tmp_path):
+def test_installs_step_by_step_and_the_panel_comes_to_life(lacking, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     steps = [
         "print('Collecting tqdm', flush=True); import time; time.sleep(1)",
         f"open({str(tmp_path / 'arrived')!r}, 'w')",
@@ -131,6 +169,7 @@ def test_installs_step_by_step_and_the_panel_comes_to_life(lacking, tmp_path):
     assert shown(driver, "setupProgressBar")
     driver.until(lambda: driver.ui.setupLabel.text == "Collecting tqdm", "output is shown")
     driver.until(lambda: not shown(driver, "setupFrame"), "the set-up goes")
+    assert not list(Path(tempfile.gettempdir()).glob("muscleprop-install-*")), "nor is anything left of it"
     assert "Install" not in driver.ui.propagateButton.toolTip
 
 
