@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     import numpy as np
 
     from MusclePropLib.core.comparison import Comparison
+    from MusclePropLib.core.geometry import Geometry
     from MusclePropLib.core.metrics import Scores
     from MusclePropLib.core.segmentation import Segmentation
-    from MusclePropLib.core.volumes import Volume
 
 HELP = "score a segmentation against a reference, leaving out the drawn slices"
 EXAMPLE = "muscleprop evaluate leg-muscles.seg.nrrd leg-reference.seg.nrrd --drawn leg-annotations.seg.nrrd"
@@ -39,7 +39,11 @@ area: mean absolute error of the cross-sectional area, and in per cent of the la
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("prediction", type=Path, help="segmentation to score: .seg.nrrd or a label map")
-    parser.add_argument("reference", type=Path, help="the truth, on the same grid or one aligned with it")
+    parser.add_argument(
+        "reference",
+        type=Path,
+        help="the truth, on the same grid or one aligned with it; what is predicted beyond a cropped one is wrong",
+    )
     parser.add_argument(
         "--drawn", type=Path, metavar="ANNOTATIONS", help="what was drawn: these slices do not count, each muscle's own"
     )
@@ -57,19 +61,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Match the segments by name or label value, score them, print. The records beside results name their segments."""
-    from MusclePropLib.core.comparison import compare
+    from MusclePropLib.core.comparison import common_grid, compare
+    from MusclePropLib.core.errors import InputError
     from MusclePropLib.core.measurements.files import read_result
-    from MusclePropLib.core.recalibration import recalibrated
+    from MusclePropLib.core.measurements.placed import on_grid
     from MusclePropLib.core.segmentation import read_segmentation
     from MusclePropLib.core.volumes import read_volume
 
     prediction, reference = read_result(args.prediction), read_result(args.reference)
     drawn = read_segmentation(args.drawn) if args.drawn else None
     axis = None if args.axis == "auto" else int(args.axis)
-    volume = None if args.image is None else read_volume(args.image)
-    if volume is not None:
-        prediction, drawn = (given and recalibrated(given, volume) for given in (prediction, drawn))
-    reference, positions = _positioned(reference, prediction, volume)
+    if not any(layer.any() for layer in reference.layers):
+        raise InputError(f"{reference.source}: every segment is empty; there is nothing to score against")
+    if args.image is None:
+        positions = _recorded_positions(prediction, common_grid(reference, prediction, drawn))
+    else:
+        volume = read_volume(args.image)
+        prediction, reference, drawn = (given and on_grid(given, volume) for given in (prediction, reference, drawn))
+        positions = volume.positions
     found = compare(prediction, reference, drawn, axis, positions)
     if args.json:
         print_json(_record(found))
@@ -105,22 +114,11 @@ def _record(found: Comparison) -> dict[str, object]:
     }
 
 
-def _positioned(
-    reference: Segmentation, prediction: Segmentation, volume: Volume | None
-) -> tuple[Segmentation, np.ndarray | None]:
-    """The reference, on the image's grid if one is given, and its frames' positions in mm if they were tracked.
+def _recorded_positions(prediction: Segmentation, whole: Geometry) -> np.ndarray | None:
+    """Positions in mm that the propagation recorded for the frames, array axis 0 of the grid `whole`; None without."""
+    from MusclePropLib.core.measurements.placed import place
 
-    They belong to the first array axis: the image's, or else those that the propagation recorded. InputError if the
-    grids differ or the reference holds nothing.
-    """
-    from MusclePropLib.core.errors import InputError
-    from MusclePropLib.core.measurements.placed import on_grid, place
-
-    if not any(layer.any() for layer in reference.layers):
-        raise InputError(f"{reference.source}: every segment is empty; there is nothing to score against")
-    if volume is not None:
-        return on_grid(reference, volume), volume.positions
-    if not prediction.geometry.matches(reference.geometry):
-        return reference, None
+    if not prediction.geometry.matches(whole):
+        return None
     placed = place(prediction)
-    return reference, placed.stack.positions if placed.tracked and placed.axis == 0 else None
+    return placed.stack.positions if placed.tracked and placed.axis == 0 else None

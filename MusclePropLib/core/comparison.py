@@ -9,6 +9,7 @@ import numpy as np
 from MusclePropLib.core.annotations import is_not_muscle
 from MusclePropLib.core.defaults import default_for_name, default_for_terminology
 from MusclePropLib.core.errors import InputError
+from MusclePropLib.core.geometry import Geometry
 from MusclePropLib.core.metrics import Scores, score
 from MusclePropLib.core.segmentation import annotations_from_segmentation
 from MusclePropLib.core.segments import Segment, Segmentation
@@ -39,11 +40,13 @@ def compare(
     """Score every segment of `reference`, its slices being counted along array axis `axis`.
 
     A segment's slices that are drawn or absent in `drawn` do not count, and without `axis` theirs is taken, else 0.
-    Segments that say where no muscle is are left out. `positions` (frames,) mm are those of a tracked sweep, whose
-    frames are array axis 0; along another axis slices are even. Raises InputError if the grids cannot be brought
+    Segments that say where no muscle is are left out. All are compared on their `common_grid`: what is predicted
+    beyond a cropped reference is wrong, too. `positions` (frames,) mm are those of a tracked sweep, whose frames are
+    that grid's array axis 0; along another axis slices are even. Raises InputError if the grids cannot be brought
     together, segments do not fit or nothing is left to score.
     """
-    prediction, reference = _muscles_of(prediction.resampled_to(reference.geometry)), _muscles_of(reference)
+    whole = common_grid(reference, prediction, drawn)
+    prediction, reference = (_muscles_of(given.resampled_to(whole)) for given in (prediction, reference))
     pairs = match_segments(prediction, reference)
     known, axis = _known_slices(drawn, reference, axis)
     positions = positions if axis == 0 else None
@@ -61,6 +64,14 @@ def compare(
         extra=tuple(s.name for i, s in enumerate(prediction.segments) if i not in pairs.values()),
         all_slices=tuple(s.name for i, s in enumerate(reference.segments) if drawn and i not in known),
     )
+
+
+def common_grid(reference: Segmentation, *others: Segmentation | None) -> Geometry:
+    """The reference's grid, larger by what the others have beyond it; InputError if their voxels do not coincide."""
+    whole = reference.geometry
+    for other in others:
+        whole = whole if other is None else other.union(whole)
+    return whole
 
 
 def match_segments(first: Segmentation, second: Segmentation) -> dict[int, int]:

@@ -59,11 +59,14 @@ class Segmentation:
         """
         if self.geometry.matches(geometry):
             return self
-        shift = grid_shift(self.geometry, geometry)
-        if shift is None:
-            said = f"its voxels are not those of the image ({self.geometry.differences(geometry)})"
-            raise InputError(f"{self.source or 'segmentation'}: different grids: {said}")
+        shift = self._shift_to(geometry)
         return self._moved(geometry, shift, shift)
+
+    def union(self, geometry: Geometry) -> Geometry:
+        """The grid `geometry`, larger by what this one has beyond it; InputError if their voxels do not coincide."""
+        if self.geometry.matches(geometry):
+            return geometry
+        return self._shift_to(geometry).union(self.geometry.shape, geometry)[0]
 
     def restored_to(self, whole: Geometry) -> Segmentation:
         """The whole grid again of which a file holds the part with segments; as it is if that is not aligned.
@@ -80,6 +83,13 @@ class Segmentation:
             return restored
         wider, low = shift.union(self.geometry.shape, whole)
         return self._moved(wider, shift.begun_at(low), turn.begun_at(low))
+
+    def _shift_to(self, geometry: Geometry) -> GridShift:
+        shift = grid_shift(self.geometry, geometry)
+        if shift is None:
+            said = f"its voxels are not those of the image ({self.geometry.differences(geometry)})"
+            raise InputError(f"{self.source or 'segmentation'}: different grids: {said}")
+        return shift
 
     def _moved(self, geometry: Geometry, voxels: GridShift, tags: GridShift) -> Segmentation:
         layers = [regrid(layer, geometry.shape, voxels) for layer in self.layers]

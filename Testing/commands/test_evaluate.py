@@ -71,6 +71,40 @@ def test_recorded_positions_count_without_the_image(files, capsys):
     assert gm["volume_error_ml"] == pytest.approx(-2 * 150 * GRID.voxel_ml)
 
 
+def test_recorded_positions_count_against_a_cropped_reference_too(files, capsys):
+    """A prediction that leaks beyond the crop is as wrong as against the whole reference."""
+    prediction, reference, _ = files
+    leaking = np.zeros(SHAPE, bool)
+    leaking[:, 2:18, 5:15] = True
+    positions = (2 * GRID.spacing[0] * np.arange(SHAPE[0])).tolist()
+    record = {PROVENANCE_TAG: json.dumps({"positions_mm": positions})}
+    write_segmentation(prediction, segmentation_from_masks([leaking], GRID, [Segment("GM", tags=record)]))
+    affine = GRID.affine.copy()
+    affine[:, 3] = GRID.affine @ [1, 4, 5, 1]
+    for cropped in (False, True):
+        truth = np.zeros(SHAPE, bool)
+        truth[1:5, 4:14, 5:15] = True
+        cut = truth[1:5, 4:14, 5:15] if cropped else truth
+        grid = Geometry(cut.shape, affine) if cropped else GRID
+        write_segmentation(reference, segmentation_from_masks([cut], grid, [Segment("GM")]))
+        assert cli.main(["evaluate", prediction, reference, "--json"]) == 0
+        gm = json.loads(capsys.readouterr().out)["muscles"]["GM"]
+        assert gm["dice"] == pytest.approx(2 * 400 / (400 + 960))
+        assert gm["volume_error_ml"] == pytest.approx(2 * 560 * GRID.voxel_ml)
+
+
+def test_a_prediction_that_reaches_beyond_the_image_is_refused(files, tmp_path, capsys):
+    prediction, reference, _ = files
+    image = tmp_path / "image.nrrd"
+    array = np.random.default_rng(0).integers(0, 255, (4, *SHAPE[1:]), np.uint8)
+    write_volume(image, Volume(array, Geometry(array.shape, GRID.affine)))
+    truth = np.zeros(SHAPE, bool)
+    truth[:3, 4:14, 5:15] = True
+    write_segmentation(reference, segmentation_from_masks([truth], GRID, [Segment("GM")]))
+    assert cli.main(["evaluate", prediction, reference, "--image", str(image)]) == 2
+    assert "prediction.seg.nrrd: segment 'GM' reaches beyond the image" in capsys.readouterr().err
+
+
 def label_map(path, **values):
     """A plain label map of a high and a low block, GM and GL, with these values."""
     labels = np.zeros(SHAPE, np.uint8)

@@ -119,6 +119,26 @@ def test_a_grid_that_is_part_of_the_other_is_put_in_place():
     assert compare(part, segmentation({"m": truth})).scores["m"].dice == 1
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_what_lies_beyond_a_cropped_reference_counts(turned):
+    """The figures are those on the whole grid, though its first slices are not the crop's; so are the drawn slices."""
+    truth, leaking = block(2, 5), block(0, 6, slice(1, 12))
+    drawn = np.zeros(SHAPE, bool)
+    drawn[[0, 3]] = leaking[[0, 3]]
+    affine = GRID.affine.copy()
+    affine[:, 3] = GRID.affine @ [2, 3, 2, 1]
+    cut, crop = truth[2:6, 3:9, 2:8], Geometry((4, 6, 6), affine)
+    if turned:
+        affine[:, 3] = GRID.affine @ [2, 8, 2, 1]
+        affine[:, 1] *= -1
+        cut, crop = cut[:, ::-1], Geometry((4, 6, 6), affine)
+    given = segmentation({"m": leaking}), segmentation({"m": drawn})
+    found = compare(given[0], segmentation({"m": cut}, grid=crop), given[1]).scores["m"]
+    whole = compare(given[0], segmentation({"m": truth}), given[1]).scores["m"]
+    assert whole.slices == 6 and whole.dice < 0.7 and whole.volume_error_percent > 50
+    assert found.to_json() == pytest.approx(whole.to_json())
+
+
 def test_other_grids_are_refused():
     other = Geometry.from_spacing(SHAPE, (2.0, 0.4, 0.5))
     with pytest.raises(InputError, match="grid"):
