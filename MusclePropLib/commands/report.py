@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 HELP = "write a report: one HTML page per recording, and one over all if there are several"
 EXAMPLE = """muscleprop report leg-muscles.seg.nrrd --image leg.nrrd -o leg.html
 muscleprop report results/*.seg.nrrd --subjects subjects.csv -o cohort.html
-subjects.csv has the columns file,subject,side,scan; sides (left, right) and scans of a subject are compared;
+subjects.csv has the columns file,subject,side,scan; sides (left, right) and scans of a subject are compared,
+of scans the two that most have, and further ones that all of these have;
 file is a result's name, or as much of the end of its path as tells it apart (s1/left-muscles.seg.nrrd)"""
 
 COLUMNS = ("file", "subject", "side", "scan")

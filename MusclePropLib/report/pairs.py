@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import combinations
 
 import numpy as np
 
@@ -36,6 +38,12 @@ class Entry:
         """For the table."""
         return stem(self.recording.source).removesuffix(RESULT_MARK)
 
+    @property
+    def whose(self) -> str:
+        """The name with what tells it apart from others of the same name."""
+        told = ", ".join(text for text in (self.subject, self.side, self.scan) if text)
+        return f"{self.name} ({told})" if told else self.name
+
     def volumes(self) -> dict[str, float]:
         """Volume in ml by muscle."""
         return {m.name: m.volume_ml for m in self.recording.muscles}
@@ -55,6 +63,33 @@ def paired(entries: Sequence[Entry], by: str, order: Sequence[str]) -> dict[str,
     Those that lack one are left out. Of both legs each subject has one row, the mean over its scans: scans of the same
     legs are no further subjects. InputError if two recordings have the same subject, side and scan.
     """
+    rows: dict[str, dict[str, list[list[float]]]] = {}
+    for (subject, other), group in _alike(entries, by, order).items():
+        of = subject if by == "side" else f"{subject} {other}".strip()
+        for muscle in _muscles(group):
+            rows.setdefault(muscle, {}).setdefault(of, []).append([e.volumes()[muscle] for e in group])
+    return {m: Pairs(list(found), np.array([np.mean(r, axis=0) for r in found.values()])) for m, found in rows.items()}
+
+
+def repeated_scans(entries: Sequence[Entry]) -> list[str]:
+    """The two scans that most legs have, and the further ones that all of these legs have; [] if there are none.
+
+    One more scan of a few must not take the others' comparison away. InputError as `paired`.
+    """
+    groups = _groups(entries, "scan").values()
+    shared = Counter(two for group in groups for two in combinations(sorted(group), 2))
+    if not shared:
+        return []
+    order = list(max(sorted(shared), key=lambda two: shared[two]))
+    compared = _legs(entries, order)
+    for scan in sorted({scan for group in groups for scan in group if scan > order[-1]}):
+        if _legs(entries, [*order, scan]) == compared:
+            order.append(scan)
+    return order
+
+
+def _groups(entries: Sequence[Entry], by: str) -> dict[tuple[str, str], dict[str, Entry]]:
+    """Recordings that are alike but for `by`, by its value: those of a subject's scan or leg."""
     groups: dict[tuple[str, str], dict[str, Entry]] = {}
     for entry in entries:
         if entry.subject and getattr(entry, by):
@@ -63,47 +98,54 @@ def paired(entries: Sequence[Entry], by: str, order: Sequence[str]) -> dict[str,
             if first is not entry:
                 both = f"{first.recording.source} and {entry.recording.source}"
                 raise InputError(f"{both}: two recordings of the same subject, side and scan ({entry.subject})")
-    rows: dict[str, dict[str, list[list[float]]]] = {}
-    for (subject, other), group in groups.items():
-        if all(value in group for value in order):
-            volumes = [group[value].volumes() for value in order]
-            of = subject if by == "side" else f"{subject} {other}".strip()
-            for muscle in [name for name in volumes[0] if all(name in v for v in volumes)]:
-                rows.setdefault(muscle, {}).setdefault(of, []).append([v[muscle] for v in volumes])
-    return {m: Pairs(list(found), np.array([np.mean(r, axis=0) for r in found.values()])) for m, found in rows.items()}
+    return groups
+
+
+def _alike(entries: Sequence[Entry], by: str, order: Sequence[str]) -> dict[tuple[str, str], list[Entry]]:
+    """The groups in `order`, without those that lack one of it or have no muscle in common."""
+    groups = _groups(entries, by).items()
+    found = {key: [group[value] for value in order] for key, group in groups if all(v in group for v in order)}
+    return {key: group for key, group in found.items() if _muscles(group)}
+
+
+def _muscles(group: Sequence[Entry]) -> list[str]:
+    """Names of those that all recordings have."""
+    volumes = [entry.volumes() for entry in group]
+    return [name for name in volumes[0] if all(name in v for v in volumes)]
+
+
+def _legs(entries: Sequence[Entry], scans: Sequence[str]) -> dict[tuple[str, str], list[str]]:
+    """Which muscles can be compared of which leg."""
+    return {key: _muscles(group) for key, group in _alike(entries, "scan", scans).items()}
 
 
 def sides(entries: Sequence[Entry], colors: Mapping[str, Color]) -> str:
     """The section on left and right; "" if no subject has both."""
-    found = paired(entries, "side", LEFT_RIGHT)
-    return _section("Left and right", found, LEFT_RIGHT, colors, "right minus left", repeated=False)
+    return _section("Left and right", entries, "side", LEFT_RIGHT, LEFT_RIGHT, colors)
 
 
 def repeats(entries: Sequence[Entry], colors: Mapping[str, Color]) -> str:
     """The section on repeated scans; "" if there are none."""
-    scans = sorted({e.scan for e in entries if e.scan})
-    if len(scans) < 2:
-        return ""
-    heads = [f"scan {scan}" for scan in scans]
-    said = f"{heads[1]} minus {heads[0]}"
-    return _section("Repeated scans", paired(entries, "scan", scans), heads, colors, said, repeated=True)
+    scans = repeated_scans(entries)
+    return _section("Repeated scans", entries, "scan", scans, [f"scan {s}" for s in scans], colors) if scans else ""
 
 
 def _section(
     title: str,
-    tables: Mapping[str, Pairs],
+    entries: Sequence[Entry],
+    by: str,
+    order: Sequence[str],
     heads: Sequence[str],
     colors: Mapping[str, Color],
-    said: str,
-    repeated: bool,
 ) -> str:
-    """Every difference; with two pairs or more also agreement and Bland-Altman plots.
+    """Every difference; with two pairs or more also agreement and Bland-Altman plots; who is left out.
 
-    Reliability is of `repeated` measurements of one thing, which two legs are not.
+    Reliability is of repeated measurements of one thing, which two legs are not.
     """
-    if not tables:
+    found, repeated, said = paired(entries, by, order), by == "scan", f"{heads[1]} minus {heads[0]}"
+    if not found:
         return ""
-    tables = {name: tables[name] for name in colors if name in tables}
+    tables = {name: found[name] for name in colors if name in found}
     several = {name: pairs for name, pairs in tables.items() if len(pairs.of) > 1}
     parts = [_agreement(several, repeated)] if several else []
     explained = "; MDC: minimal detectable change at 95 %" if repeated and several else ""
@@ -113,7 +155,13 @@ def _section(
         for name, p in several.items()
     )
     parts += [f'<div class="plots">{"".join(plots)}</div>'] if several else []
-    return section(title, "".join([*parts, _differences(tables, heads)]), "long")
+    return section(title, "".join([*parts, _differences(tables, heads), _left_out(entries, by, order)]), "long")
+
+
+def _left_out(entries: Sequence[Entry], by: str, order: Sequence[str]) -> str:
+    compared = {id(entry) for group in _alike(entries, by, order).values() for entry in group}
+    names = [escape(entry.whose) for entry in entries if id(entry) not in compared]
+    return f'<p class="dim">Not compared here: {"; ".join(names)}.</p>' if names else ""
 
 
 def _agreement(tables: Mapping[str, Pairs], repeated: bool) -> str:

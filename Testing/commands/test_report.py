@@ -2,6 +2,7 @@
 
 import base64
 import re
+from dataclasses import replace
 from html import escape
 from urllib.parse import unquote
 
@@ -19,7 +20,7 @@ from MusclePropLib.core.measurements.files import measure_file
 from MusclePropLib.core.segmentation import Segment, segmentation_from_labels, write_segmentation
 from MusclePropLib.report.cohort import cohort_page
 from MusclePropLib.report.figures import LOW_DICE, ranges
-from MusclePropLib.report.pairs import Entry, paired
+from MusclePropLib.report.pairs import Entry, paired, repeated_scans
 from MusclePropLib.report.plots import bland_altman_plot
 
 
@@ -175,6 +176,41 @@ def test_differences_are_shown_from_one_pair_on_agreement_from_two(tmp_path):
     assert "Limits of agreement" in page and "ICC(2,1)" not in page and "Repeated scans" not in page
     page = cohort_page(entries(tmp_path, [(s, "left", n) for s in "ab" for n in "12"]))
     assert "Repeated scans" in page and "ICC(2,1)" in page and "Left and right" not in page
+
+
+TWICE = [(s, "left", n) for s in "abc" for n in "12"]
+
+
+@pytest.mark.parametrize(
+    ("people", "scans", "legs"),
+    [
+        ([*TWICE, ("c", "left", "3")], ["1", "2"], 3),
+        ([*TWICE, ("c", "left", "1 again")], ["1", "2"], 3),
+        ([*TWICE, ("c", "left", "0"), ("d", "left", "3")], ["1", "2"], 3),
+        ([*TWICE, *((s, "left", "3") for s in "abcd")], ["1", "2", "3"], 3),
+        ([*TWICE, *((s, "right", "2") for s in "abc")], ["1", "2"], 3),
+    ],
+)
+def test_one_more_scan_of_some_takes_no_comparison_away(tmp_path, people, scans, legs):
+    found = entries(tmp_path, people)
+    assert repeated_scans(found) == scans
+    assert paired(found, "scan", scans)["GM"].volumes.shape == (legs, len(scans))
+
+
+def test_a_further_scan_that_lacks_a_muscle_takes_none_away(tmp_path):
+    found = entries(tmp_path, [*TWICE, *((s, "left", "3") for s in "abc")])
+    short = found[-1].recording
+    found[-1] = replace(found[-1], recording=replace(short, muscles=short.muscles[:1]))
+    assert repeated_scans(found) == ["1", "2"]
+
+
+def test_recordings_that_are_not_compared_are_named(tmp_path):
+    page = cohort_page(entries(tmp_path, [*TWICE, ("c", "left", "3"), ("d", "left", "2"), ("", "", "")]))
+    assert page.count("Not compared here: leg (c, left, 3); leg (d, left, 2); leg.") == 1
+    assert "ICC(2,1)" in page and "scan 3" not in page
+    page = cohort_page(entries(tmp_path, [("a", "left", "1"), ("a", "right", "1"), ("b", "left", "")]))
+    assert "Not compared here: leg (b, left)." in page
+    assert "Not compared here" not in cohort_page(entries(tmp_path, TWICE))
 
 
 def test_subjects_table(tmp_path):
