@@ -12,15 +12,17 @@ from small_files import GRID, SHAPE
 
 from MusclePropLib import cli
 from MusclePropLib.core.geometry import Geometry
+from MusclePropLib.core.measurements.placed import place
 from MusclePropLib.core.propagated import PROVENANCE_TAG
 from MusclePropLib.core.segmentation import (
     Segment,
     Segmentation,
     read_segmentation,
     segmentation_from_labels,
+    segmentation_from_masks,
     write_segmentation,
 )
-from MusclePropLib.core.volumes import read_volume
+from MusclePropLib.core.volumes import Volume, read_volume
 
 ROW, COLUMN = np.array([0.6, 0.8, 0.0]), np.array([0.0, 0.0, -1.0])
 NORMAL = np.cross(ROW, COLUMN)
@@ -112,6 +114,27 @@ def test_surface_of_a_tracked_sweep(tmp_path):
     reader.Update()
     assert signed_volume(reader.GetOutput()) == pytest.approx(4 / 3 * np.pi * 9**3, rel=0.02)
     assert np.ptp(reader.GetOutput().GetBounds()[4:]) == pytest.approx(18, abs=0.7)
+
+
+@pytest.mark.parametrize("start", [4, 39])
+def test_surface_of_a_tracked_sweep_on_an_image_that_is_cropped_or_flipped(start):
+    """By recorded positions: it stays in place, and its outside is outside."""
+    pytest.importorskip("vtk")
+    from MusclePropLib.exchange.surfaces import surface
+
+    geometry = Geometry.from_spacing((40, 30, 30), (0.5, 0.5, 0.5))
+    mask = np.zeros(geometry.shape, bool)
+    mask[8:30, 8:22, 8:22] = True
+    tags = {PROVENANCE_TAG: json.dumps({"positions_mm": (0.5 * np.arange(40)).tolist()})}
+    segmentation = segmentation_from_masks([mask], geometry, [Segment("GM", tags=tags)])
+    affine = geometry.affine.copy()
+    affine[:, 3] += affine[:, 0] * start
+    affine[:, 0] *= 1 if start == 4 else -1
+    image = np.zeros((36 if start == 4 else 40, 30, 30), np.uint8)
+    grids = place(segmentation), place(segmentation, Volume(image, Geometry(image.shape, affine)))
+    whole, found = (surface(p.labels(p.segmentation.segments[0]), 1, p.stack) for p in grids)
+    assert grids[1].tracked and found.GetBounds() == pytest.approx(whole.GetBounds(), abs=0.01)
+    assert signed_volume(found) == pytest.approx(signed_volume(whole), rel=0.001) and signed_volume(whole) > 0
 
 
 def test_one_surface_per_muscle(result, tmp_path):

@@ -254,6 +254,22 @@ def test_recorded_positions_are_used_without_the_image():
     assert alone.muscles[0].volume_ml != pytest.approx(measure(propagated()).muscles[0].volume_ml, rel=0.01)
 
 
+@pytest.mark.parametrize(("start", "step"), [(4, 1), (SHAPE[0] - 1, -1)])
+def test_recorded_positions_count_from_the_first_slice_of_the_image(start, step):
+    """An image that begins at slice 4, or at the last one and counts backwards: the muscle stays where it is."""
+    segmentation = tracked(SPACING[0] * np.arange(SHAPE[0]))
+    affine = segmentation.geometry.affine.copy()
+    affine[:3, 3] += affine[:3, 0] * start
+    affine[:3, 0] *= step
+    count = SHAPE[0] - 4 if step > 0 else SHAPE[0]
+    image = np.random.default_rng(0).random((count, *SHAPE[1:]))
+    recording = measure(segmentation, Volume(image, Geometry(image.shape, affine)))
+    whole, found = measure(segmentation).muscles[0], recording.muscles[0]
+    assert recording.tracked and found.volume_ml == pytest.approx(whole.volume_ml)
+    np.testing.assert_allclose(found.positions_mm, SPACING[0] * np.arange(count), atol=1e-9)
+    np.testing.assert_allclose(found.centroids_mm, whole.centroids_mm[start + step * np.arange(count)], atol=1e-6)
+
+
 def test_recorded_positions_that_do_not_fit_are_warned_of():
     recording = measure(tracked(np.arange(7.0)))
     assert not recording.tracked

@@ -14,9 +14,10 @@ from MusclePropLib.core.metrics import slice_thickness
 class Stack:
     """Slices first: `positions` and `thickness` (slices,) in mm along the slices' normal, `pixel_mm2` of one pixel.
 
-    The thickness of a tracked frame reaches half way to either neighbour, and is negative where the hand went back,
-    so that what was swept twice is not counted twice. `affine` takes (slice, row, column, 1) to LPS mm, as if the
-    slices were even.
+    Positions count from the first slice towards the last, wherever and whichever way they were recorded. The thickness
+    of a tracked frame reaches half way to either neighbour, and is negative where the hand went back, so that what was
+    swept twice is not counted twice. `affine` takes (slice, row, column, 1) to LPS mm, as if the slices were
+    even.
     """
 
     positions: np.ndarray
@@ -38,12 +39,13 @@ class Stack:
             even = np.arange(geometry.shape[0]) * step
             return cls(even, np.full(geometry.shape[0], step), pixel, geometry.affine)
         positions = np.asarray(positions, dtype=float)
-        return cls(positions, slice_thickness(positions, geometry), pixel, geometry.affine)
+        sign = 1.0 if positions[-1] >= positions[0] else -1.0
+        along = sign * (positions - positions[0])
+        return cls(along, slice_thickness(positions, geometry), pixel, geometry.affine)
 
     def forwards(self) -> Stack:
         """The same for surfaces, which cannot go back: where the hand did, slices stay at the place reached before."""
-        sign = 1.0 if self.positions[-1] >= self.positions[0] else -1.0
-        return replace(self, positions=sign * np.maximum.accumulate(sign * self.positions))
+        return replace(self, positions=np.maximum.accumulate(self.positions))
 
     def millilitres(self, areas_mm2: np.ndarray, slices: np.ndarray | slice = slice(None)) -> float:
         """Volume of areas (as many as `slices` name) in ml."""
