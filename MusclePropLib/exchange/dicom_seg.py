@@ -17,11 +17,12 @@ MUSCLE = "SCT^71616004^Muscle"
 BODY_STRUCTURE = "SCT^91723000^Anatomical Structure"
 
 
-def write_dicom_seg(path: Path, segmentation: Segmentation, series: Path) -> None:
+def write_dicom_seg(path: Path, segmentation: Segmentation, series: Path, even: bool = True) -> None:
     """Write one binary SEG with a segment for each of the segmentation's, overlapping or not.
 
-    `series` is the folder, or a file, of the DICOM series; the segmentation must be on its grid. Raises InputError if
-    highdicom is not installed, the series is not DICOM, lacks a frame of reference or patient, or has another grid.
+    `series` is the folder, or a file, of the DICOM series; the segmentation must be on its grid. Of a series whose
+    slices are not `even`ly spaced each frame lies where its own slice does. Raises InputError if highdicom is not
+    installed, the series is not DICOM, lacks a frame of reference or patient, or has another grid.
     """
     try:
         import highdicom
@@ -29,16 +30,18 @@ def write_dicom_seg(path: Path, segmentation: Segmentation, series: Path) -> Non
         raise InputError(f"{path}: DICOM SEG needs the package highdicom (pip install MusclePropLib[dicom])") from fault
     sources = _headers(series)
     segments = [s for s in segmentation.segments if not is_not_muscle(s.name, s.tags)]
-    volume = highdicom.Volume(
-        np.stack([segmentation.layers[s.layer] == s.value for s in segments], axis=-1).view(np.uint8),
-        affine=segmentation.geometry.affine,
-        coordinate_system="PATIENT",
-        channels={"SegmentNumber": list(range(1, len(segments) + 1))},
-    )
+    frames = np.stack([segmentation.layers[s.layer] == s.value for s in segments], axis=-1).view(np.uint8)
+    if even:  # an array alone lies on the sources, frame by frame
+        frames = highdicom.Volume(
+            frames,
+            affine=segmentation.geometry.affine,
+            coordinate_system="PATIENT",
+            channels={"SegmentNumber": list(range(1, len(segments) + 1))},
+        )
     try:
         seg = highdicom.seg.Segmentation(
             source_images=sources,
-            pixel_array=volume,
+            pixel_array=frames,
             segmentation_type="BINARY",
             segment_descriptions=[_description(s, n) for n, s in enumerate(segments, 1)],
             series_instance_uid=highdicom.UID(),

@@ -52,7 +52,7 @@ def export(
 
         if volume is None:
             raise InputError(f"{path}: DICOM SEG has to refer to the DICOM series; give it with --image")
-        write_dicom_seg(path, on_grid(segmentation, volume), Path(volume.source))
+        write_dicom_seg(path, on_grid(segmentation, volume), Path(volume.source), even=volume.positions is None)
         return [path]
     write_segmentation(path, segmentation)
     return [path] if kind == ".seg.nrrd" else [path, _write_text(Path(f"{path}.csv"), legend(segmentation))]

@@ -174,12 +174,12 @@ def test_overlap_cannot_be_a_label_map(result, tmp_path, capsys):
 # DICOM SEG
 
 
-def write_series(folder, frame_of_reference="1.2.7", count=5):
-    """An oblique ultrasound series, its files named against their order."""
+def write_series(folder, frame_of_reference="1.2.7", places=(0, 2, 4, 6, 8)):
+    """An oblique ultrasound series with slices at these mm, its files named against their order."""
     pydicom = pytest.importorskip("pydicom")
     folder.mkdir(exist_ok=True)
     rng = np.random.default_rng(0)
-    for index in range(count):
+    for index, place_mm in enumerate(places):
         data = pydicom.Dataset()
         data.SOPClassUID, data.SOPInstanceUID = "1.2.840.10008.5.1.4.1.1.7", f"1.2.3.{index + 1}"
         data.StudyInstanceUID, data.SeriesInstanceUID, data.Modality = "1.2.9", "1.2.3", "US"
@@ -191,7 +191,7 @@ def write_series(folder, frame_of_reference="1.2.7", count=5):
         data.Rows, data.Columns, data.SamplesPerPixel, data.PhotometricInterpretation = 6, 7, 1, "MONOCHROME2"
         data.BitsAllocated, data.BitsStored, data.HighBit, data.PixelRepresentation = 8, 8, 7, 0
         data.PixelSpacing, data.SliceThickness = [0.5, 0.25], 2.0
-        data.ImagePositionPatient = [float(v) for v in np.array([10.0, -20, 30]) + 2 * index * NORMAL]
+        data.ImagePositionPatient = [float(v) for v in np.array([10.0, -20, 30]) + place_mm * NORMAL]
         data.ImageOrientationPatient = [*map(float, ROW), *map(float, COLUMN)]
         data.PixelData = rng.integers(0, 255, (6, 7), np.uint8).tobytes()
         data.file_meta = pydicom.dataset.FileMetaDataset()
@@ -227,6 +227,29 @@ def test_dicom_seg_is_read_back_on_the_grid_of_the_series(tmp_path):
         found = Geometry(volume.spatial_shape, volume.affine)
         whole = Segmentation(found, [volume.array[..., n].astype(np.uint8)], [Segment("x")]).resampled_to(geometry)
         np.testing.assert_array_equal(whole.mask(0), mask)
+
+
+def test_dicom_seg_of_an_uneven_series_lies_on_its_slices(tmp_path):
+    """Every frame is where a slice is, shows the mask of that slice, and names it as its source."""
+    highdicom = pytest.importorskip("highdicom")
+    places = (0, 2, 4, 7.3, 9.3)
+    series = write_series(tmp_path / "series", places=places)
+    path, masks, _ = drawn_on(series, tmp_path)
+    out = tmp_path / "seg.dcm"
+    assert export(path, "-o", out, "--image", series) == 0
+    seg = highdicom.seg.segread(out)
+    found = {}
+    for frame, pixels in zip(seg.PerFrameFunctionalGroupsSequence, seg.pixel_array, strict=True):
+        corner = np.array(frame.PlanePositionSequence[0].ImagePositionPatient, float)
+        number = int(frame.SegmentIdentificationSequence[0].ReferencedSegmentNumber)
+        slice_index = int(np.argmin(np.abs(np.array(places) - (corner - [10, -20, 30]) @ NORMAL)))
+        np.testing.assert_allclose(corner, np.array([10.0, -20, 30]) + places[slice_index] * NORMAL, atol=1e-6)
+        (source,) = frame.DerivationImageSequence[0].SourceImageSequence
+        assert source.ReferencedSOPInstanceUID == f"1.2.3.{slice_index + 1}"
+        found[number, slice_index] = pixels
+    for number, mask in enumerate(masks, 1):
+        assert [t for n, t in sorted(found) if n == number] == np.flatnonzero(mask.any(axis=(1, 2))).tolist()
+        assert all(np.array_equal(found[number, t], mask[t]) for n, t in found if n == number)
 
 
 def test_dicom_seg_of_another_grid_or_no_series(result, tmp_path, capsys):
