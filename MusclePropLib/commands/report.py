@@ -91,7 +91,10 @@ def subjects_of(results: Sequence[Path], path: Path) -> dict[Path, dict[str, str
 
 
 def _ends_with(result: Path, file: str) -> bool:
-    """Whether the result's path ends with the parts of `file`, be that a name, a path or one from another folder."""
+    """Whether the result's path ends with the parts of `file`, be that a name or a path.
+
+    That of another place fits nothing, even if the names agree: it may be another person's.
+    """
     wanted = tuple(part for part in Path(os.path.normpath(file)).parts if part != os.pardir)
     return Path(os.path.abspath(result)).parts[-len(wanted) :] == wanted
 

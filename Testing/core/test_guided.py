@@ -266,6 +266,12 @@ def test_pretraining_goes_on_from_a_network_with_fewer_inputs(tmp_path):
         pretrain(Recipe(steps=1, batch=1), tmp_path / "run.ckpt", 0, initial=Network(NetworkConfig(base_maps=8)))
 
 
+def test_an_installation_without_the_weights_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(bundled, "PATH", tmp_path / "guided.safetensors")
+    with pytest.raises(InputError, match="weights are not installed; install from the repository"):
+        bundled.pretrained("bundled", 0)
+
+
 def test_the_bundled_weights_are_there_and_small():
     net, checksum = bundled.pretrained("bundled", 0)
     assert net.config == guided_config() and len(checksum) == 64

@@ -9,11 +9,14 @@ from hypothesis import strategies as st
 from MusclePropLib.core.annotations import Annotations, MuscleAnnotation
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.guided import run
+from MusclePropLib.core.guided.inputs import guided_config
 from MusclePropLib.core.guided.run import working_slices
 from MusclePropLib.core.guided.tuning import PORTION
 from MusclePropLib.core.network import Network
 from MusclePropLib.core.propagation import Cancelled, Settings, WarmState, propagate
 from MusclePropLib.core.rivals import fill
+from MusclePropLib.core.training import build_network
+from MusclePropLib.core.weights import load_weights, save_weights
 from Testing.core.tubes import annotate, dice, tube, volume_of
 
 DRAFTS_ONLY = Settings(method="interpolation")
@@ -181,6 +184,18 @@ def test_a_second_round_goes_on_from_the_first():
     assert 0 < steps[1] < steps[0]
     other = propagate(volume_of(image + 1), annotations, UNTRAINED, events.append, warm=warm)
     assert other.labels.any() and len(events) > steps[0], "another volume starts from the pretrained network"
+
+
+def test_weights_that_were_replaced_are_read_again(tmp_path):
+    """By others of the same name, as after another training."""
+    image, mask = tube(slices=9)
+    annotations, warm, path = annotate({"SOL": mask}, [0, 4, 8]), WarmState(), tmp_path / "own.safetensors"
+    used = []
+    for seed in (0, 1):
+        save_weights(path, build_network(lambda: Network(guided_config()), seed), {})
+        result = propagate(volume_of(image), annotations, Settings(weights=str(path), time_limit=60), warm=warm)
+        used.append((result.provenance["weights"], load_weights(path).checksum))
+    assert used[0] != used[1] and all(told == there for told, there in used)
 
 
 def test_a_round_that_was_stopped_before_it_learned_leaves_that_to_the_next():

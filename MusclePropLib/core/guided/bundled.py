@@ -14,6 +14,15 @@ from MusclePropLib.core.weights import load_weights
 PATH = Path(__file__).resolve().parents[3] / "Resources" / "Weights" / "guided.safetensors"
 
 
+def identity(weights: str, seed: int) -> tuple:
+    """Equals an earlier value as long as `pretrained` answers the same network."""
+    if weights == NO_WEIGHTS:
+        return weights, seed
+    path = _path(weights)
+    found = path.stat() if path.is_file() else None
+    return weights, found and (found.st_size, found.st_mtime_ns)
+
+
 def pretrained(weights: str, seed: int) -> tuple[Network, str]:
     """The network named by `Settings.weights` and its checksum ("none" for an untrained one).
 
@@ -21,9 +30,15 @@ def pretrained(weights: str, seed: int) -> tuple[Network, str]:
     """
     if weights == NO_WEIGHTS:
         return build_network(lambda: Network(guided_config()), seed), NO_WEIGHTS
-    path = PATH if weights == BUNDLED else Path(weights)
+    path = _path(weights)
+    if weights == BUNDLED and not path.is_file():
+        raise InputError(f"{path}: the weights are not installed; install from the repository with pip install -e .")
     loaded = load_weights(path)
     config = loaded.network.config
     if config.in_channels != len(CHANNELS) or config.classes != 1:
         raise InputError(f"{path}: these weights are not for guided propagation but for muscleprop train")
     return loaded.network, loaded.checksum
+
+
+def _path(weights: str) -> Path:
+    return PATH if weights == BUNDLED else Path(weights)

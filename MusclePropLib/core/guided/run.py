@@ -54,10 +54,11 @@ PREVIEW_VOXELS = 24_000_000
 class WarmState:
     """What a worker keeps between propagations: the pretrained network, and the last volume's tuned networks.
 
-    `correcting` is how many seconds the pretrained network took to correct all muscles.
+    `weights` tells which pretrained network that is, as `bundled.identity` has it, and `checksum` is of its file.
+    `correcting` is how many seconds it took to correct all muscles.
     """
 
-    weights: str = ""
+    weights: tuple = ()
     network: Network | None = None
     checksum: str = ""
     volume: str = ""
@@ -173,9 +174,10 @@ class Run:
         """The networks to go on from, and how many steps they are worth."""
         device = choose_device(self.settings.device)
         warm = self.warm
-        if warm.network is None or warm.weights != self.settings.weights:
+        weights = bundled.identity(self.settings.weights, self.settings.seed)
+        if warm.network is None or warm.weights != weights:
             warm.network, warm.checksum = bundled.pretrained(self.settings.weights, self.settings.seed)
-            warm.weights, warm.tuning = self.settings.weights, None
+            warm.weights, warm.tuning = weights, None
         if warm.tuning is not None and warm.tuning.device == device and warm.volume == self._fingerprint:
             return copy.copy(warm.tuning), max(WARM_STEPS, STEPS - warm.tuning.steps)
         return Tuning.of(warm.network, device), STEPS
