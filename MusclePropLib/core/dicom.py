@@ -113,14 +113,14 @@ def _check_readable(path: Path, uid: str, files: Sequence[str]) -> None:
     for file in sorted(Path(files[0]).parent.iterdir()):
         if file.name in taken or is_hidden(file.name) or not file.is_file():
             continue
-        start = _beginning(file)
-        found, series = _uid(start, b"\2\0\2\0"), _uid(start, b"\x20\0\x0e\0")
+        start = beginning(file)
+        found, series = uid_in(start, b"\2\0\2\0"), uid_in(start, b"\x20\0\x0e\0")
         short = not found and len(start) < HEADER_BYTES and file.suffix in endings
         if short or (found and found == kind and series in (uid, "")):
             raise InputError(f"{path}: the file {file.name} of the DICOM series cannot be read (damaged?)")
 
 
-def _beginning(file: Path) -> bytes:
+def beginning(file: Path) -> bytes:
     """The file's first bytes; none where it must not be read, as of an empty file."""
     try:
         with file.open("rb") as stream:
@@ -129,7 +129,7 @@ def _beginning(file: Path) -> bytes:
         return b""
 
 
-def _uid(start: bytes, tag: bytes) -> str:
+def uid_in(start: bytes, tag: bytes) -> str:
     """The value of the first little-endian element `tag`, be its type explicit or implicit; "" without it."""
     at = start.find(tag)
     if at < 0 or at + 8 > len(start):
@@ -152,13 +152,18 @@ def uneven_positions(reader: sitk.ImageSeriesReader, path: Path) -> np.ndarray |
     row, column = np.array(reader.GetMetaData(0, ORIENTATION).split("\\"), dtype=float).reshape(2, 3)
     positions = (corners - corners[0]) @ np.cross(row, column)
     positions = positions if positions[-1] >= 0 else -positions
+    if evenly_spaced(positions, path):
+        return None
+    _check_complete(reader, np.diff(positions), path)
+    return positions
+
+
+def evenly_spaced(positions: np.ndarray, path: Path) -> bool:
+    """Whether slices at `positions` (slices,) mm are; InputError if they do not follow each other in one direction."""
     steps = np.diff(positions)
     if (steps < SAME_PLACE_MM).any():
         raise InputError(f"{path}: several slices at the same place (a time series?); one volume is needed")
-    if len(steps) < 2 or np.ptp(steps) <= 0.01 * np.mean(steps):
-        return None
-    _check_complete(reader, steps, path)
-    return positions
+    return len(steps) < 2 or bool(np.ptp(steps) <= 0.01 * np.mean(steps))
 
 
 def _check_complete(reader: sitk.ImageSeriesReader, steps: np.ndarray, path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from MusclePropLib.core import dicom, images
+from MusclePropLib.core import dicom, dicom_frames, images
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.geometry import Geometry
 from MusclePropLib.core.tracked import Sweep, same_pixel, sweep_from_csv, sweep_from_fields
@@ -58,11 +58,11 @@ class Volume:
 
 
 def read_volume(path: str | Path) -> Volume:
-    """Read NRRD, NIfTI, MetaImage, a DICOM series (its folder or one of its files) or a tracked IGSIO sequence.
+    """Read NRRD, NIfTI, MetaImage, DICOM (a series' folder or one file, of many frames or not) or a tracked sequence.
 
     Raises InputError, naming the file, if it is missing, not an image, breaks off, is in colour, a time series without
-    poses, has NaN or infinite values (NaN in a NIfTI counts as 0), is empty or constant, has one slice only, or lacks
-    slices of a DICOM series.
+    poses, has NaN or infinite values (NaN in a NIfTI counts as 0), is empty or constant, has one slice only, lacks
+    slices of a DICOM series, or has several at the same place.
     """
     path = Path(path)
     if not path.exists():
@@ -104,10 +104,14 @@ def _put_back(geometry: Geometry, axis: int) -> Geometry:
 
 def _read_series(path: Path) -> Volume:
     reader = dicom.series_reader(path)
+    frames = dicom_frames.placed_frames(reader, path) if isinstance(reader, sitk.ImageFileReader) else None
     image = images.load_pixels(reader, path)
     _check_components(image.GetNumberOfComponentsPerPixel(), path)
+    array, geometry = images.array_of(image), images.geometry_of(image)
+    if frames is not None:
+        return Volume(array[frames.order], frames.on(geometry), frames.positions, source=os.fspath(path))
     positions = dicom.uneven_positions(reader, path) if isinstance(reader, sitk.ImageSeriesReader) else None
-    return Volume(images.array_of(image), images.geometry_of(image), positions, source=os.fspath(path))
+    return Volume(array, geometry, positions, source=os.fspath(path))
 
 
 def _read_file(path: Path) -> Volume:

@@ -145,7 +145,7 @@ def test_a_time_series_is_no_volume(tmp_path, distances):
         read_volume(tmp_path)
 
 
-def write_frames(path, kind="3.1", **more):
+def write_frames(path, kind="3.1", syntax="1.2.840.10008.1.2.1", **more):
     """One file of five frames; `kind` is the end of its class, by default a loop of ultrasound frames."""
     pydicom = pytest.importorskip("pydicom")
     data = pydicom.Dataset()
@@ -158,7 +158,7 @@ def write_frames(path, kind="3.1", **more):
         setattr(data, key, value)
     data.PixelData = ARRAY.tobytes()
     data.file_meta = pydicom.dataset.FileMetaDataset()
-    data.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    data.file_meta.TransferSyntaxUID = pydicom.uid.UID(syntax)
     data.save_as(path, enforce_file_format=True)
 
 
@@ -178,3 +178,92 @@ def test_frames_with_their_distance_are_a_volume(tmp_path):
         volume = read_volume(path)
         np.testing.assert_array_equal(volume.array, ARRAY)
         assert volume.geometry.spacing == (2, 0.5, 0.25)
+
+
+def write_placed_frames(path, distances=(0.0, 2, 4, 6, 8), decimals=6, shared=False, pixels=None, **more):
+    """An enhanced MR file of frames at `distances` along the normal, each rounded; `shared`: one place for all."""
+    pydicom = pytest.importorskip("pydicom")
+
+    def item(**values):
+        data = pydicom.Dataset()
+        for key, value in values.items():
+            setattr(data, key, value)
+        return data
+
+    def place(distance):
+        corner = np.round(np.array([10.0, -20, 30]) + distance * NORMAL, decimals).tolist()
+        # Some makers give the position once more, in a sequence of their own.
+        private = item(ImagePositionPatient=[0.0, 0, 0])
+        frame = item(PlanePositionSequence=[item(ImagePositionPatient=corner)])
+        frame.add_new(0x20050010, "LO", "Maker")
+        frame.add_new(0x2005100F, "SQ", [private])
+        return frame
+
+    plane = [item(ImageOrientationPatient=[*map(float, ROW), *map(float, COLUMN)])]
+    common = item(PixelMeasuresSequence=[item(PixelSpacing=[0.5, 0.25])], PlaneOrientationSequence=plane)
+    frames = [place(distance) for distance in distances]
+    for frame, pixel in zip(frames, pixels or [], strict=False):
+        frame.PixelMeasuresSequence = [item(SliceThickness="2", SpacingBetweenSlices="2", PixelSpacing=pixel)]
+        common.pop("PixelMeasuresSequence", None)
+    if shared:
+        common.update(frames[0])
+        frames = [item() for _ in distances]
+    groups = {"SharedFunctionalGroupsSequence": [common], "PerFrameFunctionalGroupsSequence": frames}
+    write_frames(path, "4.1", **groups, **more)
+
+
+@pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2", "1.2.840.10008.1.2.1"])
+@pytest.mark.parametrize("way", [1, -1])
+def test_frames_lie_where_their_positions_say(tmp_path, syntax, way):
+    write_placed_frames(tmp_path / "a.dcm", distances=np.arange(5) * 2.0 * way, syntax=syntax)
+    for path in (tmp_path, tmp_path / "a.dcm"):
+        volume = read_volume(path)
+        np.testing.assert_array_equal(volume.array, ARRAY)
+        assert volume.positions is None
+        affine = volume.geometry.affine[:3]
+        np.testing.assert_allclose(affine.T, [2 * way * NORMAL, 0.5 * COLUMN, 0.25 * ROW, [10, -20, 30]], atol=1e-5)
+
+
+def test_the_positions_of_frames_may_be_rounded(tmp_path):
+    write_placed_frames(tmp_path / "a.dcm", distances=np.arange(5) * 2 / 3, decimals=2)
+    volume = read_volume(tmp_path / "a.dcm")
+    assert volume.geometry.spacing == pytest.approx((2 / 3, 0.5, 0.25), rel=0.01)
+    np.testing.assert_allclose(volume.slice_positions(), np.arange(5) * 2 / 3, atol=0.02)
+
+
+@pytest.mark.parametrize("pixels", [None, [[0.5, 0.25]] * 5])
+def test_uneven_frames_keep_their_positions(tmp_path, pixels):
+    write_placed_frames(tmp_path / "a.dcm", distances=(0, 2, 4, 9, 11), pixels=pixels)
+    volume = read_volume(tmp_path / "a.dcm")
+    assert volume.geometry.spacing == pytest.approx((2.75, 0.5, 0.25))
+    np.testing.assert_allclose(volume.slice_positions(), [0, 2, 4, 9, 11], atol=1e-4)
+
+
+@pytest.mark.parametrize("last", [8, 9])
+def test_interleaved_frames_are_put_in_order(tmp_path, last):
+    write_placed_frames(tmp_path / "a.dcm", distances=(2, 6, 0, 4, last))
+    volume = read_volume(tmp_path / "a.dcm")
+    np.testing.assert_array_equal(volume.array, ARRAY[[2, 0, 3, 1, 4]])
+    np.testing.assert_allclose(volume.slice_positions(), [0, 2, 4, 6, last], atol=1e-4)
+    affine = volume.geometry.affine[:3]
+    np.testing.assert_allclose(affine.T, [last / 4 * NORMAL, 0.5 * COLUMN, 0.25 * ROW, [10, -20, 30]], atol=1e-5)
+
+
+@pytest.mark.parametrize("distances", [(0, 2, 4, 0, 2), (0, 0, 2, 2, 4), (0, 0, 0, 0, 0)])
+@pytest.mark.parametrize("shared", [False, True])
+def test_frames_at_the_same_place_are_no_volume(tmp_path, distances, shared):
+    write_placed_frames(tmp_path / "a.dcm", distances=distances, shared=shared)
+    assert "several slices at the same place" in refused(tmp_path / "a.dcm")
+
+
+def test_places_of_frames_that_cannot_be_known(tmp_path):
+    path = tmp_path / "a.dcm"
+    write_placed_frames(path, distances=(0, 2, 4))
+    assert "5 frames, but positions of 3" in refused(path)
+    write_placed_frames(path, distances=(0, 2, 4, 9, 11))
+    path.write_bytes(path.read_bytes().replace(b"-20.0", b"-2x.0"))
+    assert "places of its frames is damaged" in refused(path)
+    write_placed_frames(path, pixels=[[0.5, 0.25]] * 4 + [[0.5, 0.5]])
+    assert "pixels of different sizes" in refused(path)
+    write_placed_frames(path, distances=(0, 2, 4, 9, 11), syntax="1.2.840.10008.1.2.1.99")
+    assert "deflated" in refused(path)
