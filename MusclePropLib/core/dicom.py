@@ -12,7 +12,7 @@ import SimpleITK as sitk
 
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.files import is_hidden
-from MusclePropLib.core.images import open_image
+from MusclePropLib.core.images import SHEARED, open_image
 
 SERIES_UID = "0020|000e"
 POSITION = "0020|0032"
@@ -24,6 +24,9 @@ SOP_CLASS = "0008|0016"
 NUMBER = "0020|0013"
 WHOLE_STEPS = 0.1
 """How far, in slices, a gap may be off a whole number of slices for them to be missing: positions may be rounded."""
+ASIDE_PIXELS = 0.1
+ROUNDED_MM = 0.2
+"""How far slices may lie off the line along their normal: a part of a pixel, or what positions to 0.1 mm come to."""
 HEADER_BYTES = 1 << 14
 """How much of a file is looked at for the series that it belongs to."""
 
@@ -139,20 +142,23 @@ def uid_in(start: bytes, tag: bytes) -> str:
     return start[at + 8 : at + 8 + length].decode("ascii", "replace").strip("\0 ")
 
 
-def uneven_positions(reader: sitk.ImageSeriesReader, path: Path) -> np.ndarray | None:
+def uneven_positions(reader: sitk.ImageSeriesReader, pixel: float, path: Path) -> np.ndarray | None:
     """Positions (slices,) in mm of a series that has been read, if its slices are not evenly spaced; else None.
 
-    InputError if they do not all follow each other in one direction: then it holds several volumes; and if there are
-    gaps because slices are missing.
+    InputError if they do not all follow each other in one direction: then it holds several volumes; if they do so at a
+    slant, by more than a part of the `pixel` (mm); and if there are gaps because slices are missing.
     """
     files = reader.GetFileNames()
     if not all(reader.HasMetaDataKey(i, key) for i in range(len(files)) for key in (POSITION, ORIENTATION)):
         return None
     corners = np.array([reader.GetMetaData(i, POSITION).split("\\") for i in range(len(files))], dtype=float)
     row, column = np.array(reader.GetMetaData(0, ORIENTATION).split("\\"), dtype=float).reshape(2, 3)
-    positions = (corners - corners[0]) @ np.cross(row, column)
+    normal = np.cross(row, column)
+    positions = (corners - corners[0]) @ normal
     positions = positions if positions[-1] >= 0 else -positions
-    if evenly_spaced(positions, path):
+    even = evenly_spaced(positions, path)
+    check_upright(corners, normal, pixel, path)
+    if even:
         return None
     _check_complete(reader, np.diff(positions), path)
     return positions
@@ -164,6 +170,14 @@ def evenly_spaced(positions: np.ndarray, path: Path) -> bool:
     if (steps < SAME_PLACE_MM).any():
         raise InputError(f"{path}: several slices at the same place (a time series?); one volume is needed")
     return len(steps) < 2 or bool(np.ptp(steps) <= 0.01 * np.mean(steps))
+
+
+def check_upright(corners: np.ndarray, normal: np.ndarray, pixel: float, path: Path) -> None:
+    """InputError unless the slices' `corners` (slices, 3) lie along their `normal`, as under a tilted gantry."""
+    steps = corners - corners[0]
+    aside = np.linalg.norm(steps - np.outer(steps @ normal, normal), axis=1)
+    if aside.max() > max(ASIDE_PIXELS * pixel, ROUNDED_MM):
+        raise InputError(f"{path}: {SHEARED}")
 
 
 def _check_complete(reader: sitk.ImageSeriesReader, steps: np.ndarray, path: Path) -> None:

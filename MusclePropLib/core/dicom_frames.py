@@ -57,7 +57,7 @@ def placed_frames(reader: sitk.ImageFileReader, path: Path) -> Frames | None:
     """The frames in the order of their places, each with its own in the header; None for a file without such places.
 
     Frames that follow each other in either direction stay as they are stored. Raises InputError if several are at the
-    same place, if pixels differ in size, and if the header is damaged or cannot be looked into.
+    same place or at a slant, if pixels differ in size, and if the header is damaged or cannot be looked into.
     """
     corners, pixel = _places(reader, path)
     if not len(corners):
@@ -70,6 +70,7 @@ def placed_frames(reader: sitk.ImageFileReader, path: Path) -> Frames | None:
     order = slice(None) if (np.diff(distances) >= 0).all() else np.argsort(distances, kind="stable")
     corners, positions = corners[order], distances[order] - distances.min()
     even = dicom.evenly_spaced(positions, path)
+    dicom.check_upright(corners, normal, min(reader.GetSpacing()[:2] if pixel is None else pixel), path)
     step = normal * positions[-1] / (len(positions) - 1)
     return Frames(order, corners[0], step, None if even else positions, pixel)
 

@@ -62,7 +62,7 @@ def read_volume(path: str | Path) -> Volume:
 
     Raises InputError, naming the file, if it is missing, not an image, breaks off, is in colour, a time series without
     poses, has NaN or infinite values (NaN in a NIfTI counts as 0), is empty or constant, has one slice only, lacks
-    slices of a DICOM series, or has several at the same place.
+    slices of a DICOM series, or has several at the same place or at a slant (under a tilted gantry).
     """
     path = Path(path)
     if not path.exists():
@@ -110,7 +110,8 @@ def _read_series(path: Path) -> Volume:
     array, geometry = images.array_of(image), images.geometry_of(image)
     if frames is not None:
         return Volume(array[frames.order], frames.on(geometry), frames.positions, source=os.fspath(path))
-    positions = dicom.uneven_positions(reader, path) if isinstance(reader, sitk.ImageSeriesReader) else None
+    series = isinstance(reader, sitk.ImageSeriesReader)
+    positions = dicom.uneven_positions(reader, min(geometry.spacing[1:]), path) if series else None
     return Volume(array, geometry, positions, source=os.fspath(path))
 
 

@@ -10,13 +10,13 @@ ROW, COLUMN = np.array([0.6, 0.8, 0.0]), np.array([0.0, 0.0, -1.0])
 NORMAL = np.cross(ROW, COLUMN)
 
 
-def write_series(folder, uid="1.2.3", distances=(0.0, 2, 4, 6, 8), prefix="slice", numbers=(1, 2, 3, 4, 5)):
-    """One oblique series of five slices, their files named against their order."""
+def write_series(folder, uid="1.2.3", distances=(0.0, 2, 4, 6, 8), prefix="slice", numbers=(1, 2, 3, 4, 5), slant=0.0):
+    """One oblique series of five slices, their files named against their order; `slant` in mm down per mm on."""
     paths = []
     for index, distance in enumerate(distances):
         image = sitk.GetImageFromArray(ARRAY[index])
         image.SetSpacing([0.25, 0.5])
-        position = np.array([10.0, -20, 30]) + distance * NORMAL
+        position = np.array([10.0, -20, 30]) + distance * (NORMAL + slant * COLUMN)
         tags = {
             "0008|0016": "1.2.840.10008.5.1.4.1.1.7",
             "0008|0018": f"{uid}.{index}",
@@ -159,6 +159,7 @@ def write_frames(path, kind="3.1", syntax="1.2.840.10008.1.2.1", **more):
     data.PixelData = ARRAY.tobytes()
     data.file_meta = pydicom.dataset.FileMetaDataset()
     data.file_meta.TransferSyntaxUID = pydicom.uid.UID(syntax)
+    path.parent.mkdir(exist_ok=True)
     data.save_as(path, enforce_file_format=True)
 
 
@@ -180,7 +181,7 @@ def test_frames_with_their_distance_are_a_volume(tmp_path):
         assert volume.geometry.spacing == (2, 0.5, 0.25)
 
 
-def write_placed_frames(path, distances=(0.0, 2, 4, 6, 8), decimals=6, shared=False, pixels=None, **more):
+def write_placed_frames(path, distances=(0.0, 2, 4, 6, 8), decimals=6, shared=False, pixels=None, slant=0.0, **more):
     """An enhanced MR file of frames at `distances` along the normal, each rounded; `shared`: one place for all."""
     pydicom = pytest.importorskip("pydicom")
 
@@ -191,7 +192,7 @@ def write_placed_frames(path, distances=(0.0, 2, 4, 6, 8), decimals=6, shared=Fa
         return data
 
     def place(distance):
-        corner = np.round(np.array([10.0, -20, 30]) + distance * NORMAL, decimals).tolist()
+        corner = np.round(np.array([10.0, -20, 30]) + distance * (NORMAL + slant * COLUMN), decimals).tolist()
         # Some makers give the position once more, in a sequence of their own.
         private = item(ImagePositionPatient=[0.0, 0, 0])
         frame = item(PlanePositionSequence=[item(ImagePositionPatient=corner)])
@@ -210,6 +211,26 @@ def write_placed_frames(path, distances=(0.0, 2, 4, 6, 8), decimals=6, shared=Fa
         frames = [item() for _ in distances]
     groups = {"SharedFunctionalGroupsSequence": [common], "PerFrameFunctionalGroupsSequence": frames}
     write_frames(path, "4.1", **groups, **more)
+
+
+TILTED_GANTRY = np.tan(np.radians(20))
+
+
+@pytest.mark.parametrize("distances", [(0, 2, 4, 6, 8), (0, 2, 4, 9, 11)])
+def test_slices_under_a_tilted_gantry_are_no_upright_grid(tmp_path, distances):
+    write_series(tmp_path, distances=distances, slant=TILTED_GANTRY)
+    assert "not at right angles (sheared)" in refused(tmp_path)
+    write_placed_frames(tmp_path / "a" / "a.dcm", distances=distances, slant=TILTED_GANTRY)
+    assert "not at right angles (sheared)" in refused(tmp_path / "a" / "a.dcm")
+
+
+def test_rounded_positions_are_no_slant(tmp_path):
+    write_series(tmp_path, slant=0.02)
+    assert read_volume(tmp_path).geometry.spacing == pytest.approx((2, 0.5, 0.25), rel=1e-3)
+    write_placed_frames(tmp_path / "a" / "a.dcm", decimals=1)
+    volume = read_volume(tmp_path / "a" / "a.dcm")
+    assert volume.geometry.spacing == pytest.approx((2, 0.5, 0.25), rel=0.02)
+    assert not volume.geometry.sheared
 
 
 @pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2", "1.2.840.10008.1.2.1"])
