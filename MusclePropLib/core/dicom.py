@@ -21,6 +21,7 @@ SPACING_BETWEEN = "0018|0088"
 FRAME_TIMES = ("0018|1063", "0018|1065")
 SAME_PLACE_MM = 1e-3
 SOP_CLASS = "0008|0016"
+SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
 NUMBER = "0020|0013"
 WHOLE_STEPS = 0.1
 """How far, in slices, a gap may be off a whole number of slices for them to be missing: positions may be rounded."""
@@ -40,8 +41,8 @@ def series_reader(path: Path) -> sitk.ImageSeriesReader | sitk.ImageFileReader:
     """A reader for the series in folder `path`, or for the series that file `path` belongs to.
 
     Raises InputError if the folder holds no series, or several, so that the choice is the user's and not the order
-    of the files, if a file of the series cannot be read, and for a file of many frames of which is not known where
-    they are.
+    of the files, if a file of the series cannot be read, for a DICOM SEG, and for a file of many frames of which is not
+    known where they are.
     """
     if path.is_dir():
         folder, series = path, _series_ids(path)
@@ -51,12 +52,12 @@ def series_reader(path: Path) -> sitk.ImageSeriesReader | sitk.ImageFileReader:
             raise InputError(f"{path}: {len(series)} DICOM series in this folder; name one file of the one you mean")
         uid = series[0]
     else:
-        single = open_image(path)
+        single = _open(path)
         if _frames(single) > 1:
             return _placed(single, path)
         folder, uid = path.parent, single.GetMetaData(SERIES_UID).strip()
     files = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(os.fspath(folder), uid)
-    if len(files) == 1 and _frames(single := open_image(Path(files[0]))) > 1:
+    if len(files) == 1 and _frames(single := _open(Path(files[0]))) > 1:
         return _placed(single, path)
     if files:
         _check_readable(path, uid, files)
@@ -78,6 +79,24 @@ def series_files(path: Path) -> list[Path]:
     except (InputError, RuntimeError):  # reading it will say why
         return [path]
     return [Path(name) for name in reader.GetFileNames()] if isinstance(reader, sitk.ImageSeriesReader) else [path]
+
+
+def refuse_segmentation(reader: sitk.ImageFileReader, path: Path) -> None:
+    """InputError for a DICOM SEG: ITK makes one image of the frames of all its segments, and loses names and grid."""
+    if is_dicom(path) and _kind(reader) in SEGMENTATIONS:
+        said = "a DICOM SEG, whose segments cannot be told apart here"
+        raise InputError(f"{path}: {said}; give the .seg.nrrd instead, or import it in Slicer and save it as .seg.nrrd")
+
+
+def _open(file: Path) -> sitk.ImageFileReader:
+    reader = open_image(file)
+    refuse_segmentation(reader, file)
+    return reader
+
+
+def _kind(reader: sitk.ImageFileReader) -> str:
+    """What kind of object the file is, by its SOP class; "" if that is not told."""
+    return reader.GetMetaData(SOP_CLASS).strip("\0 ") if reader.HasMetaDataKey(SOP_CLASS) else ""
 
 
 def _frames(reader: sitk.ImageFileReader) -> int:
@@ -110,8 +129,7 @@ def _check_readable(path: Path, uid: str, files: Sequence[str]) -> None:
     Reports and the like, which are no images, are left out as well: a damaged slice is told by the kind of its
     object, or by ending where its header should be. Damaged files that name another series do not matter.
     """
-    first = open_image(Path(files[0]))
-    kind = first.GetMetaData(SOP_CLASS).strip("\0 ") if first.HasMetaDataKey(SOP_CLASS) else ""
+    kind = _kind(_open(Path(files[0])))
     taken, endings = {Path(file).name for file in files}, {Path(file).suffix for file in files} - {""}
     for file in sorted(Path(files[0]).parent.iterdir()):
         if file.name in taken or is_hidden(file.name) or not file.is_file():

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from MusclePropLib.core import images
+from MusclePropLib.core import dicom, images
 from MusclePropLib.core.annotations import (
     NOT_MUSCLE,
     NOT_MUSCLE_TAG,
@@ -69,10 +69,12 @@ def read_segmentation(path: str | Path, names: Mapping[int, str] | None = None) 
 
     A `.seg.nrrd` may hold only the part of the image's grid that has segments; here it is whole again.
     In a label map every value but 0 is a segment, named by `names`, else by the Leg-3D-US values if there are no
-    others, else `Segment_<value>`. Raises InputError if the file is missing, no label map, or has no segment.
+    others, else `Segment_<value>`. Raises InputError if the file is missing, no label map, a DICOM SEG, or has no
+    segment.
     """
     path = Path(path)
     reader = images.open_image(path)
+    dicom.refuse_segmentation(reader, path)
     header = images.metadata(reader)
     fields = segment_fields(header)
     images.drop_single_axis(reader, path)

@@ -60,9 +60,9 @@ class Volume:
 def read_volume(path: str | Path) -> Volume:
     """Read NRRD, NIfTI, MetaImage, DICOM (a series' folder or one file, of many frames or not) or a tracked sequence.
 
-    Raises InputError, naming the file, if it is missing, not an image, breaks off, is in colour, a time series without
-    poses, has NaN or infinite values (NaN in a NIfTI counts as 0), is empty or constant, has one slice only, lacks
-    slices of a DICOM series, or has several at the same place or at a slant (under a tilted gantry).
+    Raises InputError, naming the file, if it is missing, not an image, a DICOM SEG, breaks off, is in colour, a time
+    series without poses, has NaN or infinite values (NaN in a NIfTI counts as 0), is empty or constant, has one slice
+    only, lacks slices of a DICOM series, or has several at the same place or at a slant (under a tilted gantry).
     """
     path = Path(path)
     if not path.exists():

@@ -11,6 +11,7 @@ from results import write_result
 from small_files import GRID, SHAPE
 
 from MusclePropLib import cli
+from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.geometry import Geometry
 from MusclePropLib.core.measurements.placed import place
 from MusclePropLib.core.propagated import PROVENANCE_TAG
@@ -250,6 +251,26 @@ def test_dicom_seg_of_an_uneven_series_lies_on_its_slices(tmp_path):
     for number, mask in enumerate(masks, 1):
         assert [t for n, t in sorted(found) if n == number] == np.flatnonzero(mask.any(axis=(1, 2))).tolist()
         assert all(np.array_equal(found[number, t], mask[t]) for n, t in found if n == number)
+
+
+def test_a_dicom_seg_is_no_label_map_and_no_volume(tmp_path, capsys):
+    """ITK puts the frames of both segments into one image, all of the same value."""
+    pytest.importorskip("highdicom")
+    series = write_series(tmp_path / "series")
+    path, _, _ = drawn_on(series, tmp_path)
+    (tmp_path / "seg").mkdir()
+    out = tmp_path / "seg" / "leg.dcm"
+    assert export(path, "-o", out, "--image", series) == 0
+    for read, file in ((read_segmentation, out), (read_volume, out), (read_volume, out.parent)):
+        with pytest.raises(InputError, match=r"leg\.dcm: a DICOM SEG, .* \.seg\.nrrd instead"):
+            read(file)
+    assert cli.main(["measure", str(out)]) == cli.main(["evaluate", str(out), str(path)]) == 2
+    assert capsys.readouterr().err.count("a DICOM SEG") == 2
+    single = sitk.GetImageFromArray(np.eye(6, dtype=np.uint8))
+    single.SetMetaData("0008|0016", "1.2.840.10008.5.1.4.1.1.66.4")
+    sitk.WriteImage(single, str(tmp_path / "was-seg.nrrd"))
+    with pytest.raises(InputError, match="one slice"):  # what another program has made of one is judged by itself
+        read_segmentation(tmp_path / "was-seg.nrrd")
 
 
 def test_dicom_seg_of_another_grid_or_no_series(result, tmp_path, capsys):
