@@ -2,15 +2,14 @@
 
 SimpleITK gives no sequences of a header, and ITK does not say what it made of the frames' positions: it takes 1 mm for
 frames that are uneven or out of order, for their pixels, too, and the first step for all if some are at the same place.
-So both are read from the file's bytes; pydicom, which could do it, comes only with the extra `dicom`.
 """
 
 from __future__ import annotations
 
-import mmap
-import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import SimpleITK as sitk
@@ -19,16 +18,10 @@ from MusclePropLib.core import dicom
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.geometry import Geometry
 
-TRANSFER_SYNTAX = b"\2\0\x10\0"
-OTHER_BYTES = ("1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2")
-"""Transfer syntaxes whose headers are packed (deflated) or big-endian."""
-_IN_SEQUENCE = rb"(?:SQ\0\0)?.{4}\xfe\xff\0\xe0.{4}.{0,48}?"
-"""From the tag of a sequence into its first item, over two short elements at most: types explicit or implicit."""
-_NUMBERS = rb"(?:DS(..)|(..)\0\0)"
-_POSITION = re.compile(rb"\x20\0\x13\x91" + _IN_SEQUENCE + rb"\x20\0\x32\0" + _NUMBERS, re.DOTALL)
-"""Image Position (Patient) in a Plane Position Sequence; makers repeat the position in sequences of their own."""
-_PIXEL = re.compile(rb"\x28\0\x10\x91" + _IN_SEQUENCE + rb"\x28\0\x30\0" + _NUMBERS, re.DOTALL)
-"""Pixel Spacing in a Pixel Measures Sequence."""
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+SHARED, EACH = "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,19 +70,17 @@ def placed_frames(reader: sitk.ImageFileReader, path: Path) -> Frames | None:
 
 def _places(reader: sitk.ImageFileReader, path: Path) -> tuple[np.ndarray, np.ndarray | None]:
     """The frames' corners (frames, 3) in LPS mm, (0, 3) if the header has none, and the pixel's height and width."""
-    file, frames = Path(reader.GetFileName()), reader.GetSize()[2]
-    packed = dicom.uid_in(dicom.beginning(file), TRANSFER_SYNTAX) in OTHER_BYTES
-    if packed and not reader.HasMetaDataKey(dicom.SPACING_BETWEEN):
-        said = "a deflated or big-endian DICOM file, in which the places of the frames cannot be looked up"
-        raise InputError(f"{path}: {said}; convert it to explicit little-endian first, as with dcmconv +te")
+    import pydicom  # takes a moment, and few need it
+
+    frames = reader.GetSize()[2]
     try:
-        corners, pixels = _numbers(file, _POSITION, 3), _numbers(file, _PIXEL, 2)
-        if (pixels <= 0).any():
-            raise ValueError("pixels without a size")
-    except ValueError as fault:
+        header = pydicom.dcmread(reader.GetFileName(), stop_before_pixels=True, force=True)
+        shared, each = list(header.get(SHARED, ())), list(header.get(EACH, ()))
+        groups = [[group, *shared] for group in each] or [shared] * frames
+        corners = _numbers(groups, "PlanePositionSequence", "ImagePositionPatient", 3)
+        pixels = _numbers(groups, "PixelMeasuresSequence", "PixelSpacing", 2)
+    except Exception as fault:  # of what pydicom raises for a damaged file, nothing is documented
         raise InputError(f"{path}: what its header tells of the places of its frames is damaged") from fault
-    if len(corners) == 1:  # said once for all frames
-        corners = np.repeat(corners, frames, axis=0)
     if len(corners) not in (0, frames):
         raise InputError(f"{path}: {frames} frames, but positions of {len(corners)}; where they lie is not known")
     if len(corners) and len(pixels) and (pixels != pixels[0]).any():
@@ -97,12 +88,10 @@ def _places(reader: sitk.ImageFileReader, path: Path) -> tuple[np.ndarray, np.nd
     return corners, pixels[0] if len(pixels) else None
 
 
-def _numbers(path: Path, pattern: re.Pattern, count: int) -> np.ndarray:
-    """(found, count) in the order of the file; ValueError if they are no such numbers."""
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as view:
-        places = [(at.end(), int.from_bytes(at[1] or at[2], "little")) for at in pattern.finditer(view)]
-        texts = [view[start : start + length] for start, length in places]
-    numbers = np.array([text.decode("ascii").strip("\0 ").split("\\") for text in texts], dtype=float)
-    if not np.isfinite(numbers).all():
-        raise ValueError("not finite")
-    return numbers.reshape(-1, count) if len(texts) else np.empty((0, count))
+def _numbers(groups: Sequence[Sequence[Dataset]], sequence: str, keyword: str, count: int) -> np.ndarray:
+    """(found, count) in the order of the frames, each of which has its own group and the shared one."""
+    told = [next((g[sequence][0].get(keyword) for g in its if g.get(sequence)), None) for its in groups]
+    numbers = np.array([value for value in told if value is not None], dtype=float).reshape(-1, count)
+    if not np.isfinite(numbers).all() or (sequence == "PixelMeasuresSequence" and (numbers <= 0).any()):
+        raise ValueError(f"{keyword} says nothing")
+    return numbers

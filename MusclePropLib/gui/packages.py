@@ -14,7 +14,7 @@ from pathlib import Path
 TORCH = "torch>=2.3"
 LIGHT_THE_TORCH = "light-the-torch>=0.5"
 RUN_LIGHT_THE_TORCH = "import runpy\n\nrunpy.run_module('light_the_torch', run_name='__main__', alter_sys=True)\n"
-KEPT = ("numpy", "scipy", "SimpleITK", "torch", "vtk")  # Slicer's own or just installed: never to be replaced
+KEPT = ("numpy", "scipy", "SimpleITK", "pydicom", "torch", "vtk")  # Slicer's own or just installed: to stay as it is
 
 
 def missing_packages(requirements: Path) -> list[str]:

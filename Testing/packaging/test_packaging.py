@@ -73,7 +73,7 @@ def test_requirements_are_the_packages_own():
     """What Slicer installs for the worker: all that pyproject names, but for what Slicer brings, and torch."""
     project = (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
     wanted = set(re.findall(r'^    "([^"]+)",$', project.split("dependencies = [")[1].split("]")[0], re.M))
-    in_slicer = {w for w in wanted if re.match(r"(numpy|scipy|SimpleITK|vtk|torch)\b", w)}
+    in_slicer = {w for w in wanted if re.match(r"(numpy|scipy|SimpleITK|pydicom|vtk|torch)\b", w)}
     lines = (REPOSITORY / "MuscleProp/Resources/requirements.txt").read_text(encoding="utf-8").splitlines()
     assert {line for line in lines if line and not line.startswith("#")} == wanted - in_slicer
 
