@@ -71,10 +71,10 @@ def read_states(segment: slicer.vtkSegment, voxels: SegmentVoxels) -> SegmentSta
 def recorded_states(segment: slicer.vtkSegment, voxels: SegmentVoxels, now: SegmentStates) -> SegmentStates:
     """The segment as its tags have it, while nobody followed it: filled slices as they were, and drawn ones as `now`.
 
-    Of the drawn ones no area is recorded. A segment without tags was empty, or not there.
+    Of the drawn ones no area is recorded. A segment without tags tells nothing: it counts as it is now.
     """
     axis, drawn, _ = _slices_tag(segment)
-    if axis not in (None, voxels.own_axis):
+    if axis != voxels.own_axis:
         return now
     recorded = parse_filled_tag(get_tag(segment, FILLED_TAG)) or {}
     filled = {voxels.own_index(t): its for t, its in recorded.items() if its.area}

@@ -169,8 +169,11 @@ def emptied(
         part = voxels.labels[first - voxels.offset[0] : last - voxels.offset[0] + 1]
         those = np.isin(np.arange(first, last + 1), sorted(slices))
         np.copyto(part, 0, where=(part == voxels.value) & those[:, None, None])
+        segmentation = segmentation_node.GetSegmentation()
+        shown = segmentation.ContainsRepresentation(SURFACE)
         segmentation_node.GetBinaryLabelmapInternalRepresentation(segment_id).Modified()
-        update_surfaces(segmentation_node, [segment_id])
+        if shown:  # that took away the surfaces of all segments
+            segmentation.CreateRepresentation(SURFACE)
 
 
 def update_surfaces(segmentation_node: slicer.vtkMRMLSegmentationNode, segment_ids: list[str]) -> None:

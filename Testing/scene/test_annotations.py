@@ -53,6 +53,10 @@ def masks(segmentation, segment_id, volume):
     return slicer.util.arrayFromSegmentBinaryLabelmap(segmentation, segment_id, volume).astype(bool)
 
 
+def top_of_surface(segmentation, segment_id):
+    return segmentation.GetClosedSurfaceInternalRepresentation(segment_id).GetBounds()[5]
+
+
 def fill(followed, volume, count=14):
     """Accept a result in which GM is a disc everywhere."""
     labels = np.zeros((count, 30, 40), np.uint8)
@@ -160,14 +164,17 @@ def test_overpainting_a_filled_slice_does_not_make_it_drawn(followed, volume, se
 
 
 def test_overpainting_while_nobody_follows_does_not_make_a_filled_slice_drawn_either(followed, volume, segmentation):
-    """As after loading the scene, or in another module."""
+    """As after loading the scene, or in another module. A segment that is new there tells nothing of the others."""
     paint(segmentation, "GM", volume, {3: disc()})
+    paint(segmentation, "SOL", volume, {12: disc(centre=(25, 8), radius=3)})
     followed.tracker.refresh()
     fill(followed, volume)
     followed.tracker.refresh()
     followed.tracker.follow(None)
+    segmentation.GetSegmentation().AddEmptySegment("bone", "bone")
     editor = Editor(segmentation, volume)
     editor.stroke("SOL", 6, disc(centre=(16, 18)))
+    editor.stroke("bone", 10, disc(centre=(25, 33), radius=4))
     editor.stroke("GM", 10, disc(radius=3), erase=True)
     assert Followed(volume, segmentation).drawn("GM") == [3, 10]
 
@@ -203,11 +210,14 @@ def test_absent_where_a_propagation_filled_empties_the_slice(followed, volume, s
     if shared:
         segmentation.GetSegmentation().CollapseBinaryLabelmaps(False)
         assert segmentation.GetSegmentation().GetNumberOfLayers() == 1
+    segmentation.CreateClosedSurfaceRepresentation()
     editor = Editor(segmentation, volume)
     followed.tracker.refresh()
     before = {name: masks(segmentation, name, volume) for name in ("GM", "SOL")}
+    tops = {name: top_of_surface(segmentation, name) for name in ("GM", "SOL")}
     editor.logic.SaveStateForUndo()
     followed.tracker.mark_absent("GM", range(9, 14))
+    assert top_of_surface(segmentation, "GM") < tops["GM"] and top_of_surface(segmentation, "SOL") == tops["SOL"]
     after = {name: masks(segmentation, name, volume) for name in ("GM", "SOL")}
     np.testing.assert_array_equal(after["GM"][:10], before["GM"][:10])
     assert not after["GM"][10:].any()
