@@ -25,11 +25,8 @@ def missing_packages(requirements: Path) -> list[str]:
 
 
 def torch_is_whole() -> bool:
-    """A half-installed torch imports without a complaint, as an empty namespace."""
-    if not _installed("torch", TORCH.removeprefix("torch")):
-        return False
-    spec = importlib.util.find_spec("torch")
-    return spec is not None and spec.origin is not None and Path(spec.origin).with_name("version.py").is_file()
+    """Whether torch is there, new enough, and not half-installed, which imports as an empty namespace."""
+    return _installed("torch", TORCH.removeprefix("torch")) and not _torch_is_in_pieces()
 
 
 def torch_is_to_be_had() -> bool:
@@ -55,7 +52,7 @@ def install_commands(missing: Iterable[str], requirements: Path, folder: Path) -
         (finder / "__main__.py").write_text(RUN_LIGHT_THE_TORCH, encoding="utf-8")
         install = [python, str(finder), "install", *keep]
         commands.append([*pip, "--target", str(finder), LIGHT_THE_TORCH])
-        if importlib.util.find_spec("torch") is not None:  # half of it is there, which pip may take for all of it
+        if _torch_is_in_pieces():  # which pip may take for all of it
             commands.append([*install, "--ignore-installed", "--no-deps", TORCH])
         commands.append([*install, TORCH, "torchvision"])
     if set(missing) - {"torch"}:
@@ -67,6 +64,13 @@ def read_requirements(path: Path) -> list[tuple[str, str]]:
     """Name and version specifier of every line that is not a comment."""
     lines = (line.split("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines())
     return [(r.name, str(r.specifier)) for r in map(_requirement, filter(None, lines))]
+
+
+def _torch_is_in_pieces() -> bool:
+    """Whether there is a part of torch: an installation was broken off."""
+    spec = importlib.util.find_spec("torch")
+    whole = spec is not None and spec.origin is not None and Path(spec.origin).with_name("version.py").is_file()
+    return not (whole and _installed("torch", "")) and (spec is not None or _installed("torch", ""))
 
 
 def _installed(name: str, wanted: str) -> bool:

@@ -48,8 +48,7 @@ print(packages.torch_is_whole())
     assert run.stdout.strip() == "False"
 
 
-def test_slicers_own_packages_are_pinned(tmp_path, monkeypatch):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+def test_slicers_own_packages_are_pinned(tmp_path):
     requirements = tmp_path / "requirements.txt"
     requirements.write_text("tqdm\n", encoding="utf-8")
     light, torch, rest = packages.install_commands(["torch", "tqdm"], requirements, tmp_path)
@@ -81,6 +80,16 @@ def test_half_a_torch_is_replaced_without_what_it_depends_on(tmp_path, monkeypat
     _, again, rest = packages.install_commands(["torch"], tmp_path, tmp_path)
     assert {"--ignore-installed", "--no-deps", packages.TORCH} <= set(again) and "torchvision" not in again
     assert not [option for option in rest if option.startswith("--")]
+
+
+def test_an_old_torch_is_replaced_as_a_whole(tmp_path, monkeypatch):
+    """By pip's own way: laid over it, the new one would leave two of them on record."""
+    (tmp_path / "version.py").touch()
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: SimpleNamespace(origin=str(tmp_path / "__init__.py")))
+    version = importlib.metadata.version
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: "2.2.0" if name == "torch" else version(name))
+    assert packages.missing_packages(Path(__file__).parents[2] / "MuscleProp/Resources/requirements.txt")[0] == "torch"
+    assert len(packages.install_commands(["torch"], tmp_path, tmp_path)) == 2
 
 
 def test_torch_is_as_new_as_on_the_command_line():
