@@ -41,8 +41,7 @@ def series_reader(path: Path) -> sitk.ImageSeriesReader | sitk.ImageFileReader:
     """A reader for the series in folder `path`, or for the series that file `path` belongs to.
 
     Raises InputError if the folder holds no series, or several, so that the choice is the user's and not the order
-    of the files, if a file of the series cannot be read, for a DICOM SEG, and for a file of many frames of which is not
-    known where they are.
+    of the files, if a file of the series cannot be read, and for a DICOM SEG.
     """
     if path.is_dir():
         folder, series = path, _series_ids(path)
@@ -54,11 +53,11 @@ def series_reader(path: Path) -> sitk.ImageSeriesReader | sitk.ImageFileReader:
     else:
         single = _open(path)
         if _frames(single) > 1:
-            return _placed(single, path)
+            return single
         folder, uid = path.parent, single.GetMetaData(SERIES_UID).strip()
     files = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(os.fspath(folder), uid)
     if len(files) == 1 and _frames(single := _open(Path(files[0]))) > 1:
-        return _placed(single, path)
+        return single
     if files:
         _check_readable(path, uid, files)
     reader = sitk.ImageSeriesReader()
@@ -103,14 +102,13 @@ def _frames(reader: sitk.ImageFileReader) -> int:
     return reader.GetSize()[2] if reader.GetDimension() > 2 else 1
 
 
-def _placed(reader: sitk.ImageFileReader, path: Path) -> sitk.ImageFileReader:
-    """The reader of a file of many frames; InputError if they follow each other in time, or lie nowhere."""
+def check_placed(reader: sitk.ImageFileReader, path: Path) -> None:
+    """InputError if the frames of a file follow each other in time, or lie nowhere."""
     timed = any(reader.HasMetaDataKey(key) for key in FRAME_TIMES)
     nowhere = set(reader.GetSpacing()) == {1.0} and not any(reader.GetOrigin())  # what ITK takes for want of better
     if (timed or nowhere) and not reader.HasMetaDataKey(SPACING_BETWEEN):
         said = f"{_frames(reader)} frames without their places (a cine loop?)"
         raise InputError(f"{path}: {said}; how far apart they are is not known")
-    return reader
 
 
 def _series_ids(folder: Path) -> tuple[str, ...]:

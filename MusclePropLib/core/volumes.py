@@ -110,8 +110,10 @@ def _read_series(path: Path) -> Volume:
     array, geometry = images.array_of(image), images.geometry_of(image)
     if frames is not None:
         return Volume(array[frames.order], frames.on(geometry), frames.positions, source=os.fspath(path))
-    series = isinstance(reader, sitk.ImageSeriesReader)
-    positions = dicom.uneven_positions(reader, min(geometry.spacing[1:]), path) if series else None
+    if isinstance(reader, sitk.ImageFileReader):
+        dicom.check_placed(reader, path)
+        return Volume(array, geometry, source=os.fspath(path))
+    positions = dicom.uneven_positions(reader, min(geometry.spacing[1:]), path)
     return Volume(array, geometry, positions, source=os.fspath(path))
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import SimpleITK as sitk
 
 from MusclePropLib import __version__
 from MusclePropLib.core import dicom
 from MusclePropLib.core.annotations import is_not_muscle
+from MusclePropLib.core.dicom_frames import placed_frames
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.files import replacing
 from MusclePropLib.core.segments import Segment, Segmentation
@@ -31,13 +33,15 @@ def write_dicom_seg(path: Path, segmentation: Segmentation, series: Path, even: 
     sources = _headers(series)
     segments = [s for s in segmentation.segments if not is_not_muscle(s.name, s.tags)]
     frames = np.stack([segmentation.layers[s.layer] == s.value for s in segments], axis=-1).view(np.uint8)
-    if even:  # an array alone lies on the sources, frame by frame
+    if even:
         frames = highdicom.Volume(
             frames,
             affine=segmentation.geometry.affine,
             coordinate_system="PATIENT",
             channels={"SegmentNumber": list(range(1, len(segments) + 1))},
         )
+    else:  # an array alone lies on the sources, frame by frame
+        frames = _as_stored(frames, series)
     try:
         seg = highdicom.seg.Segmentation(
             source_images=sources,
@@ -59,6 +63,17 @@ def write_dicom_seg(path: Path, segmentation: Segmentation, series: Path, even: 
         raise InputError(f"{series}: a DICOM SEG cannot be made for this series ({fault})") from fault
     with replacing(path) as part:
         seg.save_as(part)
+
+
+def _as_stored(frames: np.ndarray, series: Path) -> np.ndarray:
+    """Frames (slices, ...) in the order of the slices as `_headers` has them, which is a file's own if it has many."""
+    reader = dicom.series_reader(series)
+    placed = placed_frames(reader, series) if isinstance(reader, sitk.ImageFileReader) else None
+    if placed is None:
+        return frames
+    stored = np.empty_like(frames)
+    stored[placed.order] = frames
+    return stored
 
 
 def _headers(series: Path) -> list:

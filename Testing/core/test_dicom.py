@@ -3,7 +3,9 @@ import pytest
 import SimpleITK as sitk
 
 from MusclePropLib.core.errors import InputError
+from MusclePropLib.core.segments import Segment, Segmentation
 from MusclePropLib.core.volumes import read_volume, volume_files
+from MusclePropLib.exchange.dicom_seg import write_dicom_seg
 
 ARRAY = np.random.default_rng(0).integers(0, 255, (5, 6, 7), np.uint8)
 ROW, COLUMN = np.array([0.6, 0.8, 0.0]), np.array([0.0, 0.0, -1.0])
@@ -181,7 +183,17 @@ def test_frames_with_their_distance_are_a_volume(tmp_path):
         assert volume.geometry.spacing == (2, 0.5, 0.25)
 
 
-def write_placed_frames(path, distances=(0.0, 2, 4, 6, 8), decimals=6, shared=False, pixels=None, slant=0.0, **more):
+def write_placed_frames(
+    path,
+    distances=(0.0, 2, 4, 6, 8),
+    decimals=6,
+    shared=False,
+    pixels=None,
+    slant=0.0,
+    first=(10, -20, 30),
+    thickness="",
+    **more,
+):
     """An enhanced MR file of frames at `distances` along the normal, each rounded; `shared`: one place for all."""
     pydicom = pytest.importorskip("pydicom")
 
@@ -192,7 +204,7 @@ def write_placed_frames(path, distances=(0.0, 2, 4, 6, 8), decimals=6, shared=Fa
         return data
 
     def place(distance):
-        corner = np.round(np.array([10.0, -20, 30]) + distance * (NORMAL + slant * COLUMN), decimals).tolist()
+        corner = np.round(np.array(first, float) + distance * (NORMAL + slant * COLUMN), decimals).tolist()
         # Some makers give the position once more, in a sequence of their own.
         private = item(ImagePositionPatient=[0.0, 0, 0])
         frame = item(PlanePositionSequence=[item(ImagePositionPatient=corner)])
@@ -201,7 +213,8 @@ def write_placed_frames(path, distances=(0.0, 2, 4, 6, 8), decimals=6, shared=Fa
         return frame
 
     plane = [item(ImageOrientationPatient=[*map(float, ROW), *map(float, COLUMN)])]
-    common = item(PixelMeasuresSequence=[item(PixelSpacing=[0.5, 0.25])], PlaneOrientationSequence=plane)
+    measures = item(PixelSpacing=[0.5, 0.25], **({"SliceThickness": thickness} if thickness else {}))
+    common = item(PixelMeasuresSequence=[measures], PlaneOrientationSequence=plane)
     frames = [place(distance) for distance in distances]
     for frame, pixel in zip(frames, pixels or [], strict=False):
         frame.PixelMeasuresSequence = [item(SliceThickness="2", SpacingBetweenSlices="2", PixelSpacing=pixel)]
@@ -258,6 +271,32 @@ def test_uneven_frames_keep_their_positions(tmp_path, pixels):
     volume = read_volume(tmp_path / "a.dcm")
     assert volume.geometry.spacing == pytest.approx((2.75, 0.5, 0.25))
     np.testing.assert_allclose(volume.slice_positions(), [0, 2, 4, 9, 11], atol=1e-4)
+
+
+def test_uneven_frames_may_begin_at_the_origin(tmp_path):
+    """Which is where ITK has frames that lie nowhere."""
+    write_placed_frames(tmp_path / "a.dcm", distances=(0, 2, 4, 9, 11), first=(0, 0, 0))
+    np.testing.assert_allclose(read_volume(tmp_path / "a.dcm").slice_positions(), [0, 2, 4, 9, 11], atol=1e-4)
+
+
+@pytest.mark.parametrize("distances", [(2, 6, 0, 4, 9.5), (2, 6, 0, 4, 8)])
+def test_a_dicom_seg_has_its_masks_on_the_frames_that_they_are_of(tmp_path, distances):
+    """However the source stores its frames; each slice has a mask of its own."""
+    highdicom = pytest.importorskip("highdicom")
+    path, out = tmp_path / "a.dcm", tmp_path / "seg.dcm"
+    empty = dict.fromkeys(("AccessionNumber", "PatientBirthDate", "PatientSex", "ReferringPhysicianName"), "")
+    told = {"PatientID": "7", "PatientName": "A^B", "StudyID": "1", "StudyDate": "20260101", "StudyTime": "101010"}
+    numbers = {"SeriesNumber": "1", "InstanceNumber": "1", "FrameOfReferenceUID": "1.2.7"}
+    write_placed_frames(path, distances=distances, thickness="2", **empty, **told, **numbers)
+    volume = read_volume(path)
+    masks = np.zeros(volume.array.shape, np.uint8)
+    masks[np.arange(5), 0, np.arange(5)] = 1
+    write_dicom_seg(out, Segmentation(volume.geometry, [masks], [Segment("SOL")]), path, volume.positions is None)
+    seg = highdicom.seg.segread(out)
+    frames = seg.PerFrameFunctionalGroupsSequence
+    corners = np.array([frame.PlanePositionSequence[0].ImagePositionPatient for frame in frames], float)
+    places = np.argsort(np.argsort((corners - [10, -20, 30]) @ NORMAL))
+    assert [int(np.flatnonzero(plane.any(axis=0))[0]) for plane in seg.pixel_array] == places.tolist()
 
 
 @pytest.mark.parametrize("last", [8, 9])
