@@ -126,6 +126,28 @@ def test_it_stops_early(cases, tmp_path):
     assert result.steps < 40
 
 
+def test_validating_more_often_makes_no_difference_to_the_passes(cases, tmp_path):
+    ends = []
+    for every in (0, 1, 5):
+        weights = tmp_path / f"{every}.safetensors"
+        train(cases, weights, replace(TINY, steps=0, epochs=2, validate_every=every))
+        ends.append(curves(weights)[-1]["step"])
+    assert len(set(ends)) == 1
+
+
+def test_cases_with_slices_across_different_axes_are_refused(tmp_path):
+    """Sparse label maps tell theirs, a dense one does not."""
+    write_cohort(tmp_path)
+    for number in range(4):
+        path = tmp_path / f"x{number}.seg.nrrd"
+        drawn = read_segmentation(path)
+        some = np.arange(32) % 3 == 0
+        write_segmentation(path, replace(drawn, layers=[layer * some for layer in drawn.layers]))
+    settings = replace(TINY, reading=replace(TINY.reading, axis=None, complete=False))
+    with pytest.raises(InputError, match=r"slices lie across axis \d, those of .* across axis \d; give --axis"):
+        train(tmp_path, tmp_path / "w.safetensors", settings)
+
+
 def test_it_begins_from_given_weights(cases, tmp_path):
     train(cases, tmp_path / "gl.safetensors", replace(TINY, labels=("GL",)))
     settings = replace(TINY, steps=1, validate_every=1, learning_rate=1e-12)

@@ -1,5 +1,6 @@
 """Lessons, choice and fine-tuning of the correcting network."""
 
+import csv
 from dataclasses import replace
 
 import numpy as np
@@ -215,13 +216,19 @@ def test_pretraining_goes_on_where_it_was_broken_off(tmp_path, monkeypatch):
         return rate(recipe, step)
 
     monkeypatch.setattr(pretraining, "SAVED_EVERY", 2)
+    monkeypatch.setattr(pretraining, "LOGGED_EVERY", 1)
     monkeypatch.setattr(pretraining, "_rate", broken_off_at_the_third)
+    (tmp_path / "run.csv").write_text("step,seconds\n1,5\n9,50\n", encoding="utf-8")
     with pytest.raises(KeyboardInterrupt):
         pretrain(recipe, tmp_path / "run.ckpt", workers=0)
+    pretraining._log(tmp_path / "run.csv", {"step": 3, "seconds": 9.0})
     whole = pretrain(recipe, tmp_path / "run.ckpt", workers=0)
     assert steps == [0, 1, 2, 2]
     again = pretrain(recipe, tmp_path / "run.ckpt", workers=0)
     assert steps == [0, 1, 2, 2]
+    rows = list(csv.DictReader((tmp_path / "run.csv").open(encoding="utf-8")))
+    assert [row["step"] for row in rows] == ["1", "2", "3"], "of this run, each once"
+    assert sorted(rows, key=lambda row: float(row["seconds"])) == rows
     assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), again.parameters(), strict=True))
 
 

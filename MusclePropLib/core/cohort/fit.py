@@ -88,7 +88,8 @@ def _prepared(
 ) -> list[list[PreparedCase]]:
     """The cases to learn from and to validate on.
 
-    The leader converts what is not in the cache yet; then everybody maps it.
+    The leader converts what is not in the cache yet; then everybody maps it. InputError unless all have their slices
+    across the same axis.
     """
     if not split.training or not split.validation:
         raise InputError("a training needs cases to learn from and cases of other subjects to validate on")
@@ -97,7 +98,18 @@ def _prepared(
             for case in part:
                 prepare(case, settings.reading, cache, report)
         processes.wait()  # after each part, for nobody waits for ever
-    return [[prepare(case, settings.reading, cache) for case in part] for part in (split.training, split.validation)]
+    prepared = [[prepare(case, settings.reading, cache) for case in part] for part in split]
+    _check_axes([case for part in prepared for case in part])
+    return prepared[:2]
+
+
+def _check_axes(cases: Sequence[PreparedCase]) -> None:
+    """A dense label map says nothing of the axis across which others of the cohort are drawn."""
+    first = cases[0]
+    for case in cases:
+        if case.axis != first.axis:
+            said = f"its slices lie across axis {case.axis}, those of {first.case.name} across axis {first.axis}"
+            raise InputError(f"{case.case.labels}: {said}; give --axis for all of them")
 
 
 def _labels(wanted: Sequence[str], cases: Sequence[PreparedCase]) -> tuple[str, ...]:

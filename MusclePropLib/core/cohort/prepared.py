@@ -21,7 +21,7 @@ from MusclePropLib.core.images import image_files
 from MusclePropLib.core.segments import Segment, Segmentation
 from MusclePropLib.core.volumes import Volume, volume_files
 
-FORMAT = 1
+FORMAT = 2
 MOST_SEGMENTS = 15
 NOT_MUSCLE_BIT = 15
 _LOST_SHARE = 0.02
@@ -47,8 +47,8 @@ class PreparedCase:
 
     `images` (slices, rows, columns) float16 in 0 to 1 and `bits` uint16 of the same shape are memory maps: bit i of a
     pixel is set where segment `names[i]` was drawn, the last bit where `Not muscle` was. `known` (segments, slices) is
-    true where the segment is drawn or absent. `positions` (slices,) are mm along the sweep. Of a `complete` label map
-    what it does not show is absent.
+    true where the segment is drawn or absent. `positions` (slices,) are mm along the sweep, which is array `axis` of
+    the image. Of a `complete` label map what it does not show is absent.
     """
 
     case: Case
@@ -58,6 +58,7 @@ class PreparedCase:
     known: np.ndarray
     positions: np.ndarray
     complete: bool = False
+    axis: int = 0
 
     def knows(self, name: str) -> np.ndarray:
         """Slices (slices,) bool on which the segment is drawn or absent."""
@@ -90,7 +91,7 @@ def prepare(
     head = json.loads((folder / "case.json").read_text(encoding="utf-8"))
     images, bits = (np.load(folder / name, mmap_mode="r") for name in ("images.npy", "bits.npy"))
     known, positions = np.array(head["known"], bool), np.array(head["positions"])
-    return PreparedCase(case, tuple(head["names"]), images, bits, known, positions, reading.complete)
+    return PreparedCase(case, tuple(head["names"]), images, bits, known, positions, reading.complete, head["axis"])
 
 
 def usual_name(name: str) -> str:
@@ -124,6 +125,7 @@ def _convert(case: Case, reading: Reading, folder: Path, on_event: Callable[[dic
         "names": names,
         "known": known[muscles].tolist(),
         "positions": volume.slice_positions().tolist(),
+        "axis": axis,
     }
     # Last, so that its presence says that the case is whole.
     with replacing(folder / "case.json") as part:

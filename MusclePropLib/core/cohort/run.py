@@ -48,8 +48,9 @@ class Run:
         self.settings, self.material = settings, material
         self.processes, self.on_event = processes, on_event
         per_step = settings.slices * settings.clips
-        self.epoch = settings.validate_every or -(-sum(len(case.images) for case in material.training) // per_step)
-        self.last_step = settings.steps or settings.epochs * self.epoch
+        one_pass = -(-sum(len(case.images) for case in material.training) // per_step)
+        self.epoch = settings.validate_every or one_pass
+        self.last_step = settings.steps or settings.epochs * one_pass
 
     def train(self, plan: Plan) -> list[dict]:
         """The rows of the curves, one per validation. `plan` says how much memory may be used."""

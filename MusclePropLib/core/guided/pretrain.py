@@ -7,7 +7,7 @@ import csv
 import hashlib
 import pickle
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from MusclePropLib.core.guided.lessons import Lessons
 from MusclePropLib.core.network import Network
 from MusclePropLib.core.training import build_network
 
-SAVED_EVERY = 200
+LOGGED_EVERY, SAVED_EVERY = 100, 200
 """Steps from one checkpoint to the next."""
 
 
@@ -71,6 +71,8 @@ def pretrain(
     state = {"network": network, "average": average, "segmenting": segmenting, "rebuilding": rebuilding}
     identity = {"recipe": asdict(recipe), "beginning": _checksum(beginning)}
     done = _resume(checkpoint, state, identity)
+    curve = checkpoint.with_suffix(".csv")
+    before = _cut_log(curve, done)
     lessons = iter(
         DataLoader(
             Lessons(recipe.seed + 1000 * done),
@@ -103,10 +105,10 @@ def pretrain(
             rebuilding.step()
             sums["rebuilt"] += rebuilt.item() * recipe.reconstruct_every
         average.update_parameters(network)
-        if (step + 1) % 100 == 0:
-            means = {name: value / 100 for name, value in sums.items()}
+        if (step + 1) % LOGGED_EVERY == 0:
+            means = {name: value / LOGGED_EVERY for name, value in sums.items()}
             sums = dict.fromkeys(sums, 0.0)
-            _log(checkpoint.with_suffix(".csv"), {"step": step + 1, "seconds": time.monotonic() - began, **means})
+            _log(curve, {"step": step + 1, "seconds": before + time.monotonic() - began, **means})
             if report:
                 report(step + 1, means)
         if (step + 1) % SAVED_EVERY == 0 or step + 1 == recipe.steps:
@@ -165,7 +167,19 @@ def _resume(path: Path, state: dict, identity: dict) -> int:
     return held["step"]
 
 
-def _log(path: Path, row: dict[str, float]) -> None:
+def _cut_log(path: Path, done: int) -> float:
+    """Keep of an earlier run's rows those up to step `done`, from which it goes on; returns the seconds until then."""
+    if not path.exists():
+        return 0.0
+    with path.open(newline="", encoding="utf-8") as file:
+        kept = [row for row in csv.DictReader(file) if int(row["step"]) <= done]
+    path.unlink()
+    for row in kept:
+        _log(path, row)
+    return float(kept[-1]["seconds"]) if kept else 0.0
+
+
+def _log(path: Path, row: Mapping[str, float | str]) -> None:
     fresh = not path.exists()
     with path.open("a", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, row)
