@@ -52,9 +52,9 @@ def test_shorter_runs_go_on_and_longer_ones_are_told_of(cases, tmp_path):
     plan = Experiment("Tiny", PLAN.rows[:1])
     runs = [
         run_experiment(plan, cases, folder, replace(TINY, steps=steps), (0,))
-        for folder, steps in ((tmp_path / "on", 2), (tmp_path / "on", 4), (tmp_path / "at once", 4))
+        for folder, steps in ((tmp_path / "on", 2), (tmp_path / "on", 10), (tmp_path / "at once", 10))
     ]
-    assert [run[plan.rows[0]][0]["steps"] for run in runs] == [2, 4, 4]
+    assert [run[plan.rows[0]][0]["steps"] for run in runs] == [2, 10, 10]
     assert runs[1][plan.rows[0]][0]["cases"] == runs[2][plan.rows[0]][0]["cases"]
     result = next((tmp_path / "on").rglob("*.json"))
     before = result.read_bytes()
