@@ -68,9 +68,9 @@ def read_requirements(path: Path) -> list[tuple[str, str]]:
 
 def _torch_is_in_pieces() -> bool:
     """Whether there is a part of torch: an installation was broken off."""
-    spec = importlib.util.find_spec("torch")
+    recorded, spec = _installed("torch", ""), importlib.util.find_spec("torch")
     whole = spec is not None and spec.origin is not None and Path(spec.origin).with_name("version.py").is_file()
-    return not (whole and _installed("torch", "")) and (spec is not None or _installed("torch", ""))
+    return (recorded or spec is not None) and not (recorded and whole)
 
 
 def _installed(name: str, wanted: str) -> bool:

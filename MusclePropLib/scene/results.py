@@ -19,7 +19,7 @@ from MusclePropLib.scene.merging import Box, Merge, Target
 from MusclePropLib.scene.names import name_of
 from MusclePropLib.scene.segments import check_segmentation, muscle_ids, visible_ids
 from MusclePropLib.scene.states import check_axis, read_states, write_states
-from MusclePropLib.scene.voxels import LABELMAP, segment_voxels, update_surfaces
+from MusclePropLib.scene.voxels import LABELMAP, SURFACE, segment_voxels
 
 
 def accept(
@@ -52,7 +52,7 @@ def accept(
         image = _filled_image(merge, target, box or (slice(0, 1),) * 3, geometry, subject.axis, nodes[1])
         _replace_labelmap(nodes[1], target.segment_id, image)
         _write_tags(nodes[1], target, geometry, subject.axis, summary)
-    update_surfaces(nodes[1], [t.segment_id for t in merge.targets])
+    _update_surfaces(nodes[1], [t.segment_id for t in merge.targets])
     return [t.states.name for t in merge.targets]
 
 
@@ -114,3 +114,9 @@ def _write_tags(
     filled = frozenset(states.slices) - target.states.drawn
     write_states(segment, voxels, replace(states, filled=filled, absent=target.states.absent))
     segment.SetTag(PROVENANCE_TAG, provenance(summary, target.label - 1))
+
+
+def _update_surfaces(node: slicer.vtkMRMLSegmentationNode, segment_ids: list[str]) -> None:
+    """Slicer makes surfaces anew only where it is told to."""
+    if segment_ids and node.GetSegmentation().ContainsRepresentation(SURFACE):
+        slicer.vtkSlicerSegmentationsModuleLogic.ReconvertAllRepresentations(node, segment_ids)

@@ -176,12 +176,6 @@ def emptied(
             segmentation.CreateRepresentation(SURFACE)
 
 
-def update_surfaces(segmentation_node: slicer.vtkMRMLSegmentationNode, segment_ids: list[str]) -> None:
-    """Slicer makes surfaces anew only where it is told to."""
-    if segment_ids and segmentation_node.GetSegmentation().ContainsRepresentation(SURFACE):
-        slicer.vtkSlicerSegmentationsModuleLogic.ReconvertAllRepresentations(segmentation_node, segment_ids)
-
-
 def _clipped(
     labels: np.ndarray, offset: tuple[int, int, int], shape: tuple[int, int, int]
 ) -> tuple[np.ndarray, tuple[int, int, int]]:

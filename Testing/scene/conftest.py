@@ -21,3 +21,8 @@ def volume(scene):
 @pytest.fixture
 def segmentation(volume):
     return pytest.importorskip("slicer_scene").add_segmentation(volume, ["GM", "SOL"])
+
+
+@pytest.fixture
+def followed(volume, segmentation):
+    return pytest.importorskip("followed").Followed(volume, segmentation)

@@ -7,61 +7,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 slicer = pytest.importorskip("slicer", reason="the slicer-core wheel is not installed")
+from followed import Followed, fill, masks, top_of_surface  # noqa: E402
 from slicer_scene import OBLIQUE, Editor, add_segmentation, add_volume, disc, new_scene, paint  # noqa: E402
 
 from MusclePropLib.core.annotations import SLICES_TAG, State  # noqa: E402
 from MusclePropLib.core.errors import InputError  # noqa: E402
 from MusclePropLib.scene.annotations import (  # noqa: E402
-    AnnotationTracker,
-    Subject,
     absent_run,
     propagation_axis,
     read_annotations,
     slices_to_the_end,
 )
 from MusclePropLib.scene.results import accept  # noqa: E402
-from MusclePropLib.scene.states import FILLED_TAG, get_tag  # noqa: E402
-
-
-class Followed:
-    """A tracker as the panel uses it, and what it was told."""
-
-    def __init__(self, volume, segmentation, axis=0):
-        self.events = 0
-        self.subject = Subject(volume.GetID(), segmentation.GetID(), axis)
-        self.segmentation = segmentation
-        self.tracker = AnnotationTracker(self._count)
-        self.tracker.follow(self.subject)
-
-    def _count(self):
-        self.events += 1
-
-    def drawn(self, segment_id="GM"):
-        self.tracker.refresh()
-        return sorted(self.tracker.states[segment_id].drawn)
-
-    def tag(self, segment_id="GM", name=SLICES_TAG):
-        return get_tag(self.segmentation.GetSegmentation().GetSegment(segment_id), name)
-
-
-@pytest.fixture
-def followed(volume, segmentation):
-    return Followed(volume, segmentation)
-
-
-def masks(segmentation, segment_id, volume):
-    return slicer.util.arrayFromSegmentBinaryLabelmap(segmentation, segment_id, volume).astype(bool)
-
-
-def top_of_surface(segmentation, segment_id):
-    return segmentation.GetClosedSurfaceInternalRepresentation(segment_id).GetBounds()[5]
-
-
-def fill(followed, volume, count=14):
-    """Accept a result in which GM is a disc everywhere."""
-    labels = np.zeros((count, 30, 40), np.uint8)
-    labels[:, disc(radius=6)] = 1
-    return accept(followed.subject, ["GM"], labels, {})
 
 
 def test_paint_erase_undo_redo(followed, volume, segmentation):
@@ -243,69 +200,6 @@ def test_absent_mark_is_undone_with_the_editor(followed, volume, segmentation):
     editor.logic.Redo()
     followed.tracker.refresh()
     assert followed.tracker.states["GM"].absent == {5}
-
-
-@pytest.mark.parametrize("ending", ["seg.nrrd", "mrb"])
-def test_states_survive_files(followed, volume, segmentation, tmp_path, ending):
-    paint(segmentation, "GM", volume, {3: disc(), 9: disc()})
-    followed.tracker.refresh()
-    fill(followed, volume)
-    followed.tracker.refresh()
-    followed.tracker.mark_absent("SOL", [12, 13])
-    before = followed.tracker.states["GM"]
-    path = str(tmp_path / f"x.{ending}")
-    if ending == "mrb":
-        slicer.mrmlScene.SetRootDirectory(str(tmp_path))
-        assert slicer.mrmlScene.WriteToMRB(path)
-        slicer.mrmlScene.Clear(0)
-        assert slicer.mrmlScene.ReadFromMRB(path)
-        loaded = slicer.util.getNode("muscles")
-        volume = slicer.util.getNode("calf")
-    else:
-        storage = segmentation.CreateDefaultStorageNode()
-        storage.SetFileName(path)
-        assert storage.WriteData(segmentation)
-        loaded = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode")
-        assert storage.ReadData(loaded)
-    segment_id = loaded.GetSegmentation().GetSegmentIdBySegmentName("GM")
-    again = Followed(volume, loaded)
-    assert again.drawn(segment_id) == [3, 9]
-    assert again.tracker.states[segment_id].filled == before.filled
-    if ending == "mrb":  # label map files have no place for segments without voxels
-        assert again.tracker.states["SOL"].absent == {12, 13}
-
-
-def test_left_handed_volume_comes_back_turned_and_so_do_the_states(scene, tmp_path):
-    """Slicer makes volumes right-handed when it loads them; their slices are then counted from the other end."""
-    volume = add_volume(ijk_to_ras=OBLIQUE @ np.diag([1, 1, -1, 1]))
-    segmentation = add_segmentation(volume, ["GM"])
-    paint(segmentation, "GM", volume, {3: disc(), 9: disc(radius=3)})
-    followed = Followed(volume, segmentation)
-    followed.tracker.refresh()
-    fill(followed, volume)
-    followed.tracker.mark_absent("GM", [])
-    slicer.mrmlScene.SetRootDirectory(str(tmp_path))
-    assert slicer.mrmlScene.WriteToMRB(str(tmp_path / "x.mrb"))
-    slicer.mrmlScene.Clear(0)
-    assert slicer.mrmlScene.ReadFromMRB(str(tmp_path / "x.mrb"))
-    again = Followed(slicer.util.getNode("calf"), slicer.util.getNode("muscles"))
-    assert again.drawn() == [4, 10]
-    annotations, _ = read_annotations(again.subject.nodes()[0], again.segmentation, 0)
-    np.testing.assert_array_equal(annotations.muscles[0].drawn[4], disc(radius=3))
-
-
-def test_long_tags_survive_a_file(followed, volume, segmentation, tmp_path):
-    """A full reconstruction has 2270 slices: their checksums are one long line in the NRRD header."""
-    long = '{"' + '": 4294967295, "'.join(str(t) for t in range(2270)) + '": 1}'
-    segmentation.GetSegmentation().GetSegment("GM").SetTag(FILLED_TAG, long)
-    paint(segmentation, "GM", volume, {3: disc()})
-    storage = segmentation.CreateDefaultStorageNode()
-    storage.SetFileName(str(tmp_path / "x.seg.nrrd"))
-    storage.WriteData(segmentation)
-    loaded = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode")
-    storage.ReadData(loaded)
-    ids = loaded.GetSegmentation().GetSegmentIDs()
-    assert get_tag(loaded.GetSegmentation().GetSegment(ids[0]), FILLED_TAG) == long
 
 
 def test_damaged_tag_leaves_what_is_painted(followed, volume, segmentation):

@@ -26,7 +26,7 @@ from MusclePropLib.core.network import Network
 from MusclePropLib.core.training import build_network
 
 LOGGED_EVERY, SAVED_EVERY = 100, 200
-"""Steps from one checkpoint to the next."""
+"""Steps from one row of the curve to the next, and from one checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -173,10 +173,13 @@ def _cut_log(path: Path, done: int) -> float:
         return 0.0
     with path.open(newline="", encoding="utf-8") as file:
         kept = [row for row in csv.DictReader(file) if int(row["step"]) <= done]
-    path.unlink()
-    for row in kept:
-        _log(path, row)
-    return float(kept[-1]["seconds"]) if kept else 0.0
+    if not kept:
+        path.unlink()
+        return 0.0
+    with replacing(path) as part:
+        for row in kept:
+            _log(part, row)
+    return float(kept[-1]["seconds"])
 
 
 def _log(path: Path, row: Mapping[str, float | str]) -> None:

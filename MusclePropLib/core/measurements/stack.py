@@ -16,8 +16,7 @@ class Stack:
 
     Positions count from the first slice towards the last, wherever and whichever way they were recorded. The thickness
     of a tracked frame reaches half way to either neighbour, and is negative where the hand went back, so that what was
-    swept twice is not counted twice. `affine` takes (slice, row, column, 1) to LPS mm, as if the slices were
-    even.
+    swept twice is not counted twice. `affine` takes (slice, row, column, 1) to LPS mm, as if the slices were even.
     """
 
     positions: np.ndarray
