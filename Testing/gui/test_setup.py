@@ -147,14 +147,23 @@ def test_where_there_is_no_torch_it_says_so_and_offers_nothing(lacking, monkeypa
     from MusclePropLib.gui import setup
 
     monkeypatch.setattr(setup, "missing_packages", lambda path: ["torch"])
-    monkeypatch.setattr(packages.sys, "platform", "darwin")
-    monkeypatch.setattr(packages.platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(setup, "torch_is_to_be_had", lambda: False)
     driver = lacking([])
     assert driver.ui.setupLabel.text.startswith("PyTorch is no longer made for Macs with Intel processors")
     assert shown(driver, "setupFrame") and not driver.ui.installButton.enabled
-    monkeypatch.setattr(packages.platform, "machine", lambda: "arm64")
+    monkeypatch.setattr(setup, "torch_is_to_be_had", lambda: True)
     driver.panel.setup.check()
     assert driver.ui.installButton.enabled
+
+
+def test_torch_is_to_be_had_but_on_intel_macs(monkeypatch):
+    computers = [("darwin", "x86_64"), ("darwin", "arm64"), ("linux", "x86_64"), ("win32", "AMD64")]
+    found = []
+    for system, machine in computers:
+        monkeypatch.setattr(packages, "sys", SimpleNamespace(platform=system))
+        monkeypatch.setattr(packages, "platform", SimpleNamespace(machine=lambda machine=machine: machine))
+        found.append(packages.torch_is_to_be_had())
+    assert found == [False, True, True, True]
 
 
 def test_asks_first(lacking):
