@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tiny_cohort import TINY, write_cohort
+from tiny_cohort import TINY, write_case, write_cohort
 
 from MusclePropLib.core.cohort import experiments
 from MusclePropLib.core.cohort.cases import find_cases
@@ -46,6 +46,10 @@ def test_a_run_writes_its_report_and_is_not_repeated(cases, tmp_path, monkeypatc
     assert again == results
     with pytest.raises(InputError, match="other settings"):
         run_experiment(PLAN, cases, tmp_path, replace(base, learning_rate=1e-4), (0,))
+    for number in range(5):
+        write_case(tmp_path / "others", number, seed=number + 5)
+    with pytest.raises(InputError, match="other settings or cases"):
+        run_experiment(PLAN, find_cases(tmp_path / "others"), tmp_path, base, (0,))
 
 
 def test_shorter_runs_go_on_and_longer_ones_are_told_of(cases, tmp_path):

@@ -120,6 +120,26 @@ def test_an_unfinished_training_is_not_overwritten_nor_mixed(cases, tmp_path):
         train(cases, weights, replace(TINY, seed=1), resume=True)
 
 
+def test_cases_and_weights_are_known_by_what_they_hold_not_by_name_or_place(cases, tmp_path):
+    first, other = tmp_path / "first.safetensors", tmp_path / "other.safetensors"
+    train(cases, first, replace(TINY, steps=2))
+    train(cases, other, replace(TINY, steps=2, seed=1))
+    begun, init = tmp_path / "begun.safetensors", tmp_path / "init.safetensors"
+    shutil.copy(first, init)
+    train(cases, begun, replace(TINY, steps=2), init=init)
+    shutil.copy(other, init)
+    with pytest.raises(InputError, match="initial weights differ"):
+        train(cases, begun, resume=True, init=init)
+
+    shutil.copytree(cases, tmp_path / "moved")
+    train(tmp_path / "moved", first, replace(TINY, steps=4), resume=True)
+    assert [row["step"] for row in curves(first)] == ["2", "4"]
+    for number in range(4):
+        shutil.copy(tmp_path / "moved" / "x4.nrrd", tmp_path / "moved" / f"x{number}.nrrd")
+    with pytest.raises(InputError, match="training cases, validation cases differ"):
+        train(tmp_path / "moved", first, resume=True)
+
+
 def test_it_stops_early(cases, tmp_path):
     settings = replace(TINY, steps=40, validate_every=1, patience=2, learning_rate=1e-9)
     result = train(cases, tmp_path / "w.safetensors", settings)

@@ -26,9 +26,10 @@ TINY = FitSettings(
 )
 
 
-def write_case(folder, number):
+def write_case(folder, number, seed=None):
     """A bright and a middling ellipse that drift along the stack, in noise."""
-    rng = np.random.default_rng(number)
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(number if seed is None else seed)
     shape = (10, 24, 32)
     t, rows, columns = np.ogrid[:10, :24, :32]
     gm = (rows - 12 - rng.uniform(-1, 1)) ** 2 / 40 + (columns - 8 - 0.3 * t) ** 2 / 25 < 1

@@ -10,6 +10,7 @@ from pathlib import Path
 from MusclePropLib.core.cohort.cases import Case, split_subjects
 from MusclePropLib.core.cohort.fit import evaluate, fit
 from MusclePropLib.core.cohort.prepared import prepare, usual_name
+from MusclePropLib.core.cohort.run import contents
 from MusclePropLib.core.cohort.settings import FitSettings
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.files import replacing
@@ -130,7 +131,9 @@ def run_experiment(
 def _result(row: Row, cases: Sequence[Case], folder: Path, base: FitSettings, seed: int, on_event: OnEvent) -> dict:
     weights, settings = _weights(row, folder, seed), row.settings(base, seed)
     split = split_subjects(list(cases), seed)
-    identity = json.loads(json.dumps({"settings": settings.recipe(), "test": [case.name for case in split.test]}))
+    cache = folder / "cache"
+    parts = [[prepare(case, settings.reading, cache) for case in part] for part in split]
+    identity = json.loads(json.dumps({"settings": settings.recipe(), "cases": [contents(part) for part in parts]}))
     path = weights.with_suffix(".json")
     if path.is_file():
         result = json.loads(path.read_text(encoding="utf-8"))
@@ -143,9 +146,7 @@ def _result(row: Row, cases: Sequence[Case], folder: Path, base: FitSettings, se
     if row.init is not None:
         _result(row.init, cases, folder, base, seed, on_event)
     init = _weights(row.init, folder, seed) if row.init else None
-    cache = folder / "cache"
-    shown = [prepare(case, settings.reading, cache).knows(row.label).any() for case in split.test]
-    if not any(shown):
+    if not any(case.knows(row.label).any() for case in parts[-1]):
         names = ", ".join(case.name for case in split.test)
         raise InputError(f"none of the cases set aside to test on with seed {seed} ({names}) shows {row.label}")
     trained = fit(split, settings, weights, init, resume=True, on_event=on_event, cache=cache)

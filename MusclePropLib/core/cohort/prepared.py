@@ -21,7 +21,7 @@ from MusclePropLib.core.images import image_files
 from MusclePropLib.core.segments import Segment, Segmentation
 from MusclePropLib.core.volumes import Volume, volume_files
 
-FORMAT = 2
+FORMAT = 3
 MOST_SEGMENTS = 15
 NOT_MUSCLE_BIT = 15
 _LOST_SHARE = 0.02
@@ -48,7 +48,8 @@ class PreparedCase:
     `images` (slices, rows, columns) float16 in 0 to 1 and `bits` uint16 of the same shape are memory maps: bit i of a
     pixel is set where segment `names[i]` was drawn, the last bit where `Not muscle` was. `known` (segments, slices) is
     true where the segment is drawn or absent. `positions` (slices,) are mm along the sweep, which is array `axis` of
-    the image. Of a `complete` label map what it does not show is absent.
+    the image. Of a `complete` label map what it does not show is absent. `content` is a checksum of all of it: the same
+    wherever the case lies.
     """
 
     case: Case
@@ -59,6 +60,7 @@ class PreparedCase:
     positions: np.ndarray
     complete: bool = False
     axis: int = 0
+    content: str = ""
 
     def knows(self, name: str) -> np.ndarray:
         """Slices (slices,) bool on which the segment is drawn or absent."""
@@ -91,7 +93,8 @@ def prepare(
     head = json.loads((folder / "case.json").read_text(encoding="utf-8"))
     images, bits = (np.load(folder / name, mmap_mode="r") for name in ("images.npy", "bits.npy"))
     known, positions = np.array(head["known"], bool), np.array(head["positions"])
-    return PreparedCase(case, tuple(head["names"]), images, bits, known, positions, reading.complete, head["axis"])
+    names, axis, content = tuple(head["names"]), head["axis"], head["content"]
+    return PreparedCase(case, names, images, bits, known, positions, reading.complete, axis, content)
 
 
 def usual_name(name: str) -> str:
@@ -127,6 +130,7 @@ def _convert(case: Case, reading: Reading, folder: Path, on_event: Callable[[dic
         "positions": volume.slice_positions().tolist(),
         "axis": axis,
     }
+    head["content"] = _content(head, folder)
     # Last, so that its presence says that the case is whole.
     with replacing(folder / "case.json") as part:
         part.write_text(json.dumps(head), encoding="utf-8")
@@ -200,6 +204,14 @@ def _states(filled: np.ndarray, tags: list, complete: bool) -> tuple[np.ndarray,
             drawn[i] &= np.isin(np.arange(filled.shape[1]), list(tag[1]))
             known[i] = drawn[i] | np.isin(np.arange(filled.shape[1]), list(tag[2]))
     return drawn, known
+
+
+def _content(head: dict, folder: Path) -> str:
+    told = hashlib.sha256(json.dumps(head).encode())
+    for name in ("images.npy", "bits.npy"):
+        with (folder / name).open("rb") as file:
+            told.update(hashlib.file_digest(file, "sha256").digest())
+    return told.hexdigest()[:16]
 
 
 def _digest(case: Case, reading: Reading) -> str:

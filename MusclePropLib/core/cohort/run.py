@@ -24,7 +24,7 @@ from MusclePropLib.core.device import Plan
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.network import Network
 from MusclePropLib.core.training import AlternateTrainer, Rates, build_network
-from MusclePropLib.core.weights import initialise, load_weights, save_weights
+from MusclePropLib.core.weights import Weights, initialise, load_weights, save_weights
 
 OnEvent = Callable[[dict], None]
 
@@ -47,6 +47,7 @@ class Run:
     def __init__(self, settings: FitSettings, material: Material, processes: Processes, on_event: OnEvent) -> None:
         self.settings, self.material = settings, material
         self.processes, self.on_event = processes, on_event
+        self.beginning = load_weights(material.init) if material.init else None
         per_step = settings.slices * settings.clips
         one_pass = -(-sum(len(case.images) for case in material.training) // per_step)
         self.epoch = settings.validate_every or one_pass
@@ -71,14 +72,15 @@ class Run:
     def _trainer(self, plan: Plan) -> AlternateTrainer:
         config = self.settings.network(1 + len(self.material.labels))
         network = build_network(lambda: Network(config), self.settings.seed)
-        if self.material.init:
-            self._begin_from(self.material.init, network)
+        if self.beginning:
+            self._begin_from(self.beginning, network)
         network.checkpointing = plan.checkpointing
         rates = Rates(self.settings.learning_rate, self.settings.reconstruction)
         return AlternateTrainer(network.to(plan.device), rates, distributed=self.processes.size > 1)
 
-    def _begin_from(self, path: Path, network: Network) -> None:
-        left, count = initialise(network, load_weights(path).network), len(network.state_dict())
+    def _begin_from(self, weights: Weights, network: Network) -> None:
+        path = self.material.init
+        left, count = initialise(network, weights.network), len(network.state_dict())
         if len(left) == count:
             raise InputError(f"{path}: none of these weights fits the network to be trained")
         text = f"{path.name} gives {count - len(left)} of the network's {count} tensors; the others begin at random"
@@ -153,13 +155,18 @@ class Run:
         return {
             "settings": self.settings.recipe(),
             "labels": list(self.material.labels),
-            "training cases": [case.case.name for case in self.material.training],
-            "validation cases": [case.case.name for case in self.material.validation],
-            "initial weights": self.material.init.name if self.material.init else "",
+            "training cases": contents(self.material.training),
+            "validation cases": contents(self.material.validation),
+            "initial weights": self.beginning.checksum if self.beginning else "",
         }
 
     def _metadata(self, row: dict) -> dict:
         return {"purpose": "cohort", **self.identity(), "validation": row}
+
+
+def contents(cases: Sequence[PreparedCase]) -> list[list[str]]:
+    """What tells these cases from others of the same names."""
+    return [[case.case.name, case.content] for case in cases]
 
 
 def best_row(rows: list[dict]) -> dict:
