@@ -31,6 +31,7 @@ from MusclePropLib.exchange.surfaces import surface
 
 MOST_VOXELS = 1_500_000  # of the box around a muscle; more cannot be seen
 HEIGHT = 840  # pixels of a view; twice what is shown
+MARGIN = 1.04  # what is shown, relative to what there is to see
 TURNS = (0.0, 90.0, 90.0)  # degrees about the long axis before each view, the first of which is along the rows
 RING_MM, RING_SIDES = 0.7, 8
 
@@ -126,18 +127,27 @@ def _window(renderer: vtkRenderer, width: int) -> vtkRenderWindow:
 
 def _aim(renderer: vtkRenderer, stack: Stack) -> int:
     """Look along the rows' axis with the first slice up; returns the width in pixels that every side fits into."""
-    bounds = np.reshape(renderer.ComputeVisiblePropBounds(), (3, 2))
     up, along = (v / np.linalg.norm(v) for v in (-stack.affine[:3, 0], stack.affine[:3, 1]))
-    middle, size = bounds.mean(axis=1), np.ptp(bounds, axis=1)
+    across = np.cross(up, along) / np.linalg.norm(np.cross(up, along))
+    axes = np.array([up, np.cross(across, up), across])
+    points = _points(renderer) @ axes.T  # the box along LPS would not tell the size of what lies oblique to it
+    middle = (points.min(axis=0) + points.max(axis=0)) / 2
+    height = MARGIN * np.ptp(points[:, 0])
+    width = MARGIN * 2 * np.linalg.norm((points - middle)[:, 1:], axis=1).max()
+    focus = middle @ axes
     camera = renderer.GetActiveCamera()
     camera.ParallelProjectionOn()
-    camera.SetFocalPoint(*middle)
-    camera.SetPosition(*(middle - 1000.0 * along))
+    camera.SetFocalPoint(*focus)
+    camera.SetPosition(*(focus - 1000.0 * axes[1]))
     camera.SetViewUp(*up)
-    height = 1.04 * np.abs(up) @ size
-    camera.SetParallelScale(height / 2)
-    width = 1.04 * np.linalg.norm(size * (1 - np.abs(up)))
+    camera.SetParallelScale(max(height, width) / 2)
     return int(np.clip(HEIGHT * width / height, HEIGHT / 4, HEIGHT))
+
+
+def _points(renderer: vtkRenderer) -> np.ndarray:
+    """LPS mm (n, 3) of all that is to be seen."""
+    meshes = (actor.GetMapper().GetInput() for actor in renderer.GetActors())
+    return np.concatenate([numpy_support.vtk_to_numpy(m.GetPoints().GetData()) for m in meshes if m.GetPoints()])
 
 
 def _png(window: vtkRenderWindow) -> bytes:

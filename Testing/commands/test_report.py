@@ -17,6 +17,8 @@ from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.geometry import Geometry
 from MusclePropLib.core.measurements.agreement import bland_altman
 from MusclePropLib.core.measurements.files import measure_file
+from MusclePropLib.core.measurements.placed import place
+from MusclePropLib.core.measurements.recording import measure
 from MusclePropLib.core.segmentation import Segment, segmentation_from_labels, write_segmentation
 from MusclePropLib.report.cohort import cohort_page
 from MusclePropLib.report.figures import LOW_DICE, ranges
@@ -103,6 +105,25 @@ def test_view_shows_every_muscle(tmp_path):
     assert picture[0, 0, 3] == 0, "the background is transparent"
     solid = picture[picture[..., 3] == 255].astype(int)
     assert (solid[:, 2] > solid[:, 1] + 50).any() and (abs(solid[:, 2] - solid[:, 1]) < 50).any(), "red GM, green GL"
+
+
+@pytest.mark.parametrize("degrees", [0, 45])
+def test_view_holds_the_whole_of_muscles_wider_than_long(degrees):
+    """Also of those that lie oblique to the axes of the patient."""
+    view3d = pytest.importorskip("MusclePropLib.report.view3d")
+    if not view3d._can_render():
+        pytest.skip(view3d.NONE)
+    import cv2
+
+    labels = np.zeros((10, 60, 16), np.uint8)
+    labels[1:-1, 3:-3, 3:-3] = 1
+    affine, turn = np.eye(4), np.radians(degrees)
+    affine[:2, :2] = [[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]
+    segmentation = segmentation_from_labels(labels, Geometry(labels.shape, affine), [Segment("GM")])
+    recording, stack = measure(segmentation), place(segmentation).stack
+    for picture in view3d.views([(recording.muscles[0], labels, 1)], stack):
+        seen = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_UNCHANGED)[..., 3] > 0
+        assert seen.any() and not seen[:, [0, -1]].any() and not seen[[0, -1]].any()
 
 
 def test_without_its_image_there_are_no_slices_but_a_word(tmp_path, no_graphics, capsys):
