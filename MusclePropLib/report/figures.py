@@ -122,9 +122,10 @@ def _weak(m: MuscleMeasures) -> np.ndarray:
 
 
 def _worst(muscles: Sequence[MuscleMeasures]) -> int | None:
-    """The slice with the largest area expected to be wrong, over all muscles."""
+    """The slice with the largest area expected to be wrong, over all muscles; None if nothing is in doubt."""
     doubts = [(1 - np.nan_to_num(m.known.confidence, nan=1.0)) * m.areas_mm2 for m in muscles if _known(m)]
-    return int(np.argmax(np.sum(doubts, axis=0))) if doubts else None
+    in_all = np.sum(doubts, axis=0)
+    return int(np.argmax(in_all)) if np.any(in_all) else None
 
 
 def _known(m: MuscleMeasures) -> bool:

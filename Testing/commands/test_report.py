@@ -19,9 +19,10 @@ from MusclePropLib.core.measurements.agreement import bland_altman
 from MusclePropLib.core.measurements.files import measure_file
 from MusclePropLib.core.measurements.placed import place
 from MusclePropLib.core.measurements.recording import measure
-from MusclePropLib.core.segmentation import Segment, segmentation_from_labels, write_segmentation
+from MusclePropLib.core.measurements.tables import slice_rows
+from MusclePropLib.core.segmentation import Segment, read_segmentation, segmentation_from_labels, write_segmentation
 from MusclePropLib.report.cohort import cohort_page
-from MusclePropLib.report.figures import LOW_DICE, ranges
+from MusclePropLib.report.figures import LOW_DICE, ranges, warnings
 from MusclePropLib.report.pairs import Entry, paired, repeated_scans
 from MusclePropLib.report.plots import bland_altman_plot
 
@@ -59,6 +60,24 @@ def test_low_confidence_is_warned_of(tmp_path, no_graphics):
     assert "GM: the expected Dice is 0.60" in pages["doubtful"]
     assert "GM: on 4 of 6 slices the expected Dice is below 0.8 (slices 1–4)" in pages["doubtful"]
     assert re.search(r"One more contour would help most on slice \d", pages["doubtful"])
+
+
+@pytest.mark.parametrize(
+    ("drawn", "absent", "warned"),
+    [((0, 1, 2, 5), (), ["(slices 3–4)", "would help most on slice 3"]), (range(5), (5,), []), ((), range(6), [])],
+)
+def test_slices_settled_since_the_propagation_are_in_doubt_no_more(tmp_path, drawn, absent, warned):
+    _, _, result = write_result(tmp_path, dice=LOW_DICE - 0.2)
+    given = read_segmentation(result)
+    for segment in given.segments:
+        segment.tags[SLICES_TAG] = slices_tag(MuscleAnnotation("", dict.fromkeys(drawn), frozenset(absent)), 0)
+    write_segmentation(result, given)
+    recording = measure_file(result)
+    doubtful = {row["slice"] for row in slice_rows(recording) if row["expected_dice"] < 1}
+    assert doubtful == set(range(6)) - {*drawn, *absent}
+    said = "\n".join(warnings(recording.muscles))
+    assert all(words in said for words in warned)
+    assert ("on 2 of 6 slices" in said) is ("One more contour" in said) is bool(warned)
 
 
 def test_a_volume_far_from_the_spline_is_warned_of(tmp_path, no_graphics):
@@ -135,8 +154,6 @@ def test_without_its_image_there_are_no_slices_but_a_word(tmp_path, no_graphics,
 
 
 def test_names_are_not_markup(tmp_path, no_graphics):
-    from MusclePropLib.core.segmentation import read_segmentation, write_segmentation
-
     _, _, result = write_result(tmp_path)
     given = read_segmentation(result)
     given.segments[0].name = "<b>GM & co</b>"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -79,7 +79,7 @@ def measure_muscle(
     filled = found.filled
     if not len(filled):
         raise ValueError(f"segment '{name}' is empty")
-    known = known or Known()
+    known = _settled(known or Known())
     areas = found.voxels * stack.pixel_mm2
     drawn = [t for t in known.drawn if areas[t] > 0]
     between = slice(min(drawn), max(drawn) + 1) if len(drawn) > 1 else None
@@ -101,6 +101,15 @@ def measure_muscle(
         intensity_mean=found.mean,
         intensity_sd=found.deviation,
     )
+
+
+def _settled(known: Known) -> Known:
+    """A slice that was drawn, or said to be without the muscle, since the propagation is no longer in doubt."""
+    if known.confidence is None:
+        return known
+    confidence = known.confidence.copy()
+    confidence[[*known.drawn, *known.absent]] = 1.0
+    return replace(known, confidence=confidence)
 
 
 def _centroids(found: Profile, stack: Stack) -> np.ndarray:
