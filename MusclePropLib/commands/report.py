@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from MusclePropLib.commands.common import IMAGE_ENDINGS, check_folder, write_text
 from MusclePropLib.core.errors import InputError
+from MusclePropLib.core.files import distinct
 
 if TYPE_CHECKING:
     from MusclePropLib.core.measurements.recording import Recording
@@ -166,10 +167,7 @@ def _page(result: Path, image: Path | None, back: str) -> tuple[Recording, str]:
 
 
 def _page_names(results: Sequence[Path]) -> list[str]:
-    """A page's name for each result; numbered where results in different folders are named alike."""
+    """A page's name for each result, whatever folders these are in."""
     from MusclePropLib.core.measurements.records import stem
 
-    stems = [stem(result) for result in results]
-    return [
-        f"{name}.html" if stems.count(name) == 1 else f"{name}-{number}.html" for number, name in enumerate(stems, 1)
-    ]
+    return [f"{name}.html" for name in distinct([stem(result) for result in results])]

@@ -6,8 +6,9 @@ import contextlib
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 from MusclePropLib.core.steps import Steps
@@ -29,6 +30,18 @@ def replacing(path: Path) -> Iterator[Path]:
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def distinct(names: Sequence[str]) -> list[str]:
+    """The names of files, numbered where one stands again, be it in other letters: not all disks tell these apart."""
+    given, taken, found = {name.casefold() for name in names}, set(), []
+    for name in names:
+        if name.casefold() in taken:
+            name = next(other for n in count(2) if (other := f"{name}-{n}").casefold() not in given)
+            given.add(name.casefold())
+        taken.add(name.casefold())
+        found.append(name)
+    return found
 
 
 def is_hidden(name: str) -> bool:

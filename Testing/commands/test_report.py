@@ -173,6 +173,22 @@ def test_cohort_links_to_a_page_for_each(tmp_path, no_graphics):
     assert unquote(re.search(r'<a href="([^"#?]+)"', page)[1]) == "../all #1.html"
 
 
+def test_every_result_has_a_page_of_its_own(tmp_path, no_graphics):
+    """Names that differ in case only are one file on some disks."""
+    image, _, result = write_result(tmp_path)
+    results = [tmp_path / place for place in ("a/leg.seg.nrrd", "b/leg.seg.nrrd", "leg-2.seg.nrrd", "c/LEG.seg.nrrd")]
+    for number, path in enumerate(results):
+        path.parent.mkdir(exist_ok=True)
+        given = read_segmentation(result)
+        given.segments[0].name = f"Muscle {number}"
+        write_segmentation(path, given)
+    assert report(*results, "-o", tmp_path / "all.html", "--image", *[image] * 4) == 0
+    links = re.findall(r'<a href="(all/.*?)"', (tmp_path / "all.html").read_text(encoding="utf-8"))[::2]
+    assert len({link.casefold() for link in links}) == 4 and links[2] == "all/leg-2.html"
+    pages = [(tmp_path / link).read_text(encoding="utf-8") for link in links]
+    assert [re.findall(r"Muscle \d", page)[0] for page in pages] == [f"Muscle {n}" for n in range(4)]
+
+
 def entries(tmp_path, people):
     recording = measure_file(write_result(tmp_path)[2])
     return [Entry(recording, "x.html", *person) for person in people]
