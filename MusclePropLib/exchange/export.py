@@ -7,7 +7,7 @@ from pathlib import Path
 
 from MusclePropLib.core.annotations import is_not_muscle
 from MusclePropLib.core.errors import InputError
-from MusclePropLib.core.files import replacing
+from MusclePropLib.core.files import distinct, replacing
 from MusclePropLib.core.measurements.placed import on_grid, place
 from MusclePropLib.core.measurements.recording import Recording
 from MusclePropLib.core.measurements.tables import as_csv, slice_rows
@@ -71,11 +71,9 @@ def _write_surfaces(path: Path, kind: str, segmentation: Segmentation, volume: V
 
     placed = place(segmentation, volume)
     segments = [s for s in placed.segmentation.segments if not is_not_muscle(s.name, s.tags)]
+    names = [f"{path.name[: -len(kind)]}-{name}{kind}" for name in distinct([_file_name(s.name) for s in segments])]
     meshes = {}
-    for segment in segments:
-        name = f"{path.name[: -len(kind)]}-{_file_name(segment.name)}{kind}" if len(segments) > 1 else path.name
-        if path.with_name(name) in meshes:  # names that differ only in what no file name may hold
-            name = f"{len(meshes) + 1}-{name}"
+    for segment, name in zip(segments, [path.name] if len(segments) == 1 else names, strict=True):
         try:
             meshes[path.with_name(name)] = surface(placed.labels(segment), segment.value, placed.stack)
         except ValueError as fault:
