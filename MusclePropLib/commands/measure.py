@@ -84,7 +84,7 @@ def describe(rows: list[Mapping[str, Any]], axis: int = 0) -> str:
     from MusclePropLib.core.measurements.tables import millilitres
 
     lines = [
-        f"{'muscle':<24}{'volume':>11}{'expected range':>20}{'largest ACSA':>21}{'length':>10}{'echo':>13}",
+        f"{'muscle':<24}{'volume':>11}{'expected range':>20}{'largest ACSA':>21}{'length':>10}{'echo':>18}",
         *(_line(row) for row in rows),
     ]
     if axis:
@@ -102,12 +102,11 @@ def describe(rows: list[Mapping[str, Any]], axis: int = 0) -> str:
 
 
 def _line(row: Mapping[str, Any]) -> str:
-    from MusclePropLib.core.measurements.tables import millilitres
+    from MusclePropLib.core.measurements.tables import echo, millilitres, readable
 
     low, high = row["volume_low_ml"], row["volume_high_ml"]
     between = "-" if low is None else f"{millilitres(low)} to {millilitres(high)} ml"
-    mean, sd = row["echo_intensity_mean"], row["echo_intensity_sd"]
-    echo = "-" if mean is None else f"{mean:.0f}" + ("" if sd is None else f" (SD {sd:.0f})")
-    area = f"{row['max_acsa_cm2']:.2f} cm2 at {row['max_acsa_position_mm']:.0f} mm"
+    grey = echo(row["echo_intensity_mean"], row["echo_intensity_sd"], "SD ") or "-"
+    area = f"{readable(row['max_acsa_cm2'], 2)} cm2 at {readable(row['max_acsa_position_mm'], 0)} mm"
     volume = f"{row['muscle']:<24}{millilitres(row['volume_ml']):>8} ml"
-    return f"{volume}{between:>20}{area:>21}{row['length_mm']:>7.0f} mm{echo:>13}"
+    return f"{volume}{between:>20}{area:>21}{readable(row['length_mm'], 0):>7} mm{grey:>18}"

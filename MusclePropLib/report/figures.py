@@ -8,7 +8,7 @@ from html import escape
 import numpy as np
 
 from MusclePropLib.core.measurements.muscle import MuscleMeasures
-from MusclePropLib.core.measurements.tables import millilitres
+from MusclePropLib.core.measurements.tables import echo, millilitres, readable
 from MusclePropLib.report.montage import css
 from MusclePropLib.report.style import cell
 
@@ -50,8 +50,7 @@ def cells(m: MuscleMeasures) -> str:
     name = f'<span class="swatch" style="background:{css(m.color)}"></span>{escape(m.name)}'
     width = None if expected is None else expected.high_ml - expected.low_ml
     span = "" if expected is None else f"{millilitres(expected.low_ml)}–{millilitres(expected.high_ml)}"
-    spread = "" if m.intensity_sd is None or np.isnan(m.intensity_sd) else f" ({m.intensity_sd:.0f})"
-    echo = "" if m.intensity_mean is None else f"{m.intensity_mean:.0f}{spread}"
+    grey = echo(m.intensity_mean, m.intensity_sd)
     return "".join(
         [
             cell(name, m.name, "text nowrap"),
@@ -64,7 +63,7 @@ def cells(m: MuscleMeasures) -> str:
             _number(m.max_area_mm2 / 100, 2),
             _number(m.max_area_position_mm, 0),
             _number(m.length_mm, 0),
-            cell(echo, "" if m.intensity_mean is None else m.intensity_mean, "nowrap"),
+            cell(grey, "" if m.intensity_mean is None else m.intensity_mean, "nowrap"),
         ]
     )
 
@@ -136,5 +135,5 @@ def _volume(value: float | None) -> str:
     return cell("", "") if value is None else cell(millilitres(value), value)
 
 
-def _number(value: float | None, digits: int, kind: str = "") -> str:
-    return cell("", "") if value is None else cell(f"{value:.{digits}f}", value, kind)
+def _number(value: float | None, decimals: int, kind: str = "") -> str:
+    return cell("", "") if value is None else cell(readable(value, decimals), value, kind)

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from small_files import GRID, SHAPE
 from MusclePropLib import cli
 from MusclePropLib.core.annotations import SLICES_TAG
 from MusclePropLib.core.geometry import Geometry
+from MusclePropLib.core.measurements.files import measure_file
 from MusclePropLib.core.propagated import PROVENANCE_TAG
 from MusclePropLib.core.segmentation import (
     Segment,
@@ -21,6 +23,7 @@ from MusclePropLib.core.segmentation import (
     write_segmentation,
 )
 from MusclePropLib.core.volumes import Volume, write_volume
+from MusclePropLib.report.figures import cells
 
 
 @pytest.fixture
@@ -53,6 +56,28 @@ def test_both_legs_are_measured_along_them(tmp_path, capsys):
 def test_drawn_slices_alone_are_said_to_be_no_muscle(result, capsys):
     assert cli.main(["measure", str(result[1])]) == 0
     assert "'GM': empty on" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("grey", "pixel_mm", "shown"),
+    [
+        (1.0, 0.5, ["0.574 (SD 0.052)", "0.25 cm2"]),
+        (255.0, 0.05, ["146 (SD 13)", "0.0025 cm2", "2.5 mm"]),
+        (6.0, 0.5, ["3.44 (SD 0.31)"]),
+    ],
+)
+def test_small_figures_do_not_look_like_none(tmp_path, capsys, grey, pixel_mm, shown):
+    """Images scaled to 0 to 1, and muscles of a few millimetres; on the page as here."""
+    labels, image = np.zeros((10, 12, 12), np.uint8), np.full((10, 12, 12), 0.522 * grey, np.float32)
+    labels[2:7, 1:11, 1:11], image[:, ::2] = 1, 0.626 * grey
+    grid = Geometry.from_spacing(labels.shape, (0.5, pixel_mm, pixel_mm))
+    write_segmentation(tmp_path / "leg.seg.nrrd", segmentation_from_labels(labels, grid))
+    write_volume(tmp_path / "leg.nrrd", Volume(image, grid))
+    assert cli.main(["measure", str(tmp_path / "leg.seg.nrrd"), "--image", str(tmp_path / "leg.nrrd")]) == 0
+    told = capsys.readouterr().out
+    page = cells(measure_file(tmp_path / "leg.seg.nrrd", tmp_path / "leg.nrrd").muscles[0])
+    for words in shown:
+        assert words in told and f">{re.sub('SD | cm2| mm', '', words)}<" in page
 
 
 def test_csv_has_a_row_per_muscle_and_units(result, capsys):

@@ -85,9 +85,27 @@ def as_csv(rows: Iterable[Mapping[str, Any]]) -> str:
     return text.getvalue()
 
 
+def readable(value: float, decimals: int) -> str:
+    """With that many decimals; two digits at least, so that a small value does not look like none."""
+    return f"{value:.{decimals}f}" if value == 0 or abs(value) >= 10.0 ** (1 - decimals) else f"{value:.2g}"
+
+
 def millilitres(value: float) -> str:
-    """One decimal; below 1 ml two digits, so that a small volume does not look like none."""
-    return f"{value:.1f}" if abs(value) >= 1 or value == 0 else f"{value:.2g}"
+    """One decimal, or two digits."""
+    return readable(value, 1)
+
+
+def echo(mean: float | None, sd: float | None, said: str = "") -> str:
+    """Mean and, in brackets after `said`, standard deviation; "" without any. Below 10 the larger has three digits.
+
+    Grey levels may be on any scale, and both are shown to the same decimal.
+    """
+    if mean is None:
+        return ""
+    spread = sd is not None and math.isfinite(sd)
+    largest = max(abs(mean), sd) if spread else abs(mean)
+    decimals = 2 - math.floor(math.log10(largest)) if 0 < largest < 10 else 0
+    return f"{mean:.{decimals}f}" + (f" ({said}{sd:.{decimals}f})" if spread else "")
 
 
 def _rounded(row: dict[str, Any]) -> dict[str, Any]:
