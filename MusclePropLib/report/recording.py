@@ -7,6 +7,7 @@ from html import escape
 from pathlib import Path
 from urllib.parse import quote
 
+from MusclePropLib.core.annotations import is_not_muscle
 from MusclePropLib.core.measurements.placed import place
 from MusclePropLib.core.measurements.recording import Recording
 from MusclePropLib.core.measurements.records import stem
@@ -57,11 +58,14 @@ def recording_page(recording: Recording, segmentation: Segmentation, volume: Vol
 
 
 def _shown(recording: Recording, segmentation: Segmentation, volume: Volume | None) -> tuple[list[Shown], Stack]:
-    """The measured muscles with their label maps, slices first on the measured grid, and that grid."""
+    """The measured muscles with their label maps, slices first on the measured grid, and that grid.
+
+    Names tell no segments apart: several may have the same.
+    """
     placed = place(segmentation, volume, axis=recording.axis)
-    measured = {m.name: m for m in recording.muscles}
-    segments = [s for s in placed.segmentation.segments if s.name in measured]
-    return [(measured[s.name], placed.labels(s), s.value) for s in segments], placed.stack
+    muscles = [s for s in placed.segmentation.segments if not is_not_muscle(s.name, s.tags)]
+    filled = [(placed.labels(s), s.value) for s in muscles if any((t == s.value).any() for t in placed.labels(s))]
+    return [(m, *voxels) for m, voxels in zip(recording.muscles, filled, strict=True)], placed.stack
 
 
 def _subtitle(recording: Recording, volume: Volume | None) -> str:

@@ -163,6 +163,22 @@ def test_names_are_not_markup(tmp_path, no_graphics):
     assert "<b>GM" not in text and "&lt;b&gt;GM &amp; co" in text
 
 
+def test_segments_of_the_same_name_are_shown_each_as_it_is(tmp_path, no_graphics):
+    """The first of them is empty, and each of the others has its own colour and drawn slices."""
+    image, _, result = write_result(tmp_path)
+    labels = np.zeros((6, 20, 24), np.uint8)
+    labels[:, 2:8, 2:20], labels[:, 12:18, 2:20] = 2, 3
+    drawn = [{SLICES_TAG: slices_tag(MuscleAnnotation("GM", dict.fromkeys(slices)), 0)} for slices in ((), (0,), (5,))]
+    colors = [(0.0, 1.0, 0.0), (1.0, 0.0, 0.0), (0.0, 0.0, 1.0)]
+    segments = [Segment("GM", color, tags) for color, tags in zip(colors, drawn, strict=True)]
+    write_segmentation(result, segmentation_from_labels(labels, read_segmentation(result).geometry, segments))
+    assert report(result, "-o", tmp_path / "leg.html", "--image", image) == 0
+    figures = re.findall(r'aria-label="slice (\d)">(.*?)</figure>', read(tmp_path), re.S)
+    paths = {int(t): re.findall(r'class="(\w+)" style="--c:(#\w+)"', figure) for t, figure in figures}
+    assert paths[0] == [("drawn", "#ff0000"), ("carried", "#0000ff")]
+    assert paths[5] == [("carried", "#ff0000"), ("drawn", "#0000ff")]
+
+
 def test_cohort_links_to_a_page_for_each(tmp_path, no_graphics):
     results = [write_result(tmp_path, name)[2] for name in ("a", "b #2 50%")]
     out = tmp_path / "all #1.html"
