@@ -77,21 +77,35 @@ def common_grid(reference: Segmentation, *others: Segmentation | None) -> Geomet
 def match_segments(first: Segmentation, second: Segmentation) -> dict[int, int]:
     """Index of `first`'s segment for the index of each of `second`'s that has one.
 
-    By name, a default muscle's short name, full name and terminology being the same; if no name fits, by label value,
-    unless segments in layers of their own share one; if each has one segment, these. Raises InputError if nothing fits
-    or a name stands twice.
+    By name: those of exactly the same one first, then in any case and with a default muscle's short name, full name
+    and terminology being the same. If no name fits, by label value, unless segments in layers of their own share one;
+    if each has one segment, these. Raises InputError if nothing fits, a name stands twice or several would fit.
     """
-    names = [[_label(s) for s in each.segments] for each in (first, second)]
-    for each, labels in zip((first, second), names, strict=True):
-        if len(set(labels)) < len(labels):
+    names = [[s.name for s in each.segments] for each in (first, second)]
+    for each, given in zip((first, second), names, strict=True):
+        if len(set(given)) < len(given):
             raise InputError(f"{each.source}: two segments have the same name")
     values = [[s.value for s in each.segments] for each in (first, second)]
     only = {0: 0} if len(first.segments) == len(second.segments) == 1 else {}
-    found = _matched(*names) or _matched(*values) or only
+    found = _by_muscle(first, second, _matched(*names)) or _matched(*values) or only
     if not found:
         listed = [", ".join(f"'{s.name}'" for s in each.segments) for each in (first, second)]
         raise InputError(f"{first.source}: no segment ({listed[0]}) fits one of {second.source} ({listed[1]})")
     return found
+
+
+def _by_muscle(first: Segmentation, second: Segmentation, exact: dict[int, int]) -> dict[int, int]:
+    """The `exact` pairs, and of the other segments those that are the same muscle by another name."""
+    offered = {n: _label(s) for n, s in enumerate(first.segments) if n not in exact.values()}
+    wanted = {n: _label(s) for n, s in enumerate(second.segments) if n not in exact}
+    shared = set(offered.values()) & set(wanted.values())
+    for each, labels in ((first, offered), (second, wanted)):
+        for label in shared:
+            twins = [f"'{each.segments[n].name}'" for n, other in labels.items() if other == label]
+            if len(twins) > 1:
+                raise InputError(f"{each.source}: {' and '.join(twins)} are names of the same muscle")
+    places = {label: n for n, label in offered.items()}
+    return exact | {n: places[label] for n, label in wanted.items() if label in shared}
 
 
 def _matched(offered: list, wanted: list) -> dict[int, int]:

@@ -5,6 +5,7 @@ import pytest
 
 from MusclePropLib.core.annotations import SLICES_TAG
 from MusclePropLib.core.comparison import compare, match_segments
+from MusclePropLib.core.defaults import GM
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.geometry import Geometry
 from MusclePropLib.core.segments import Segment, Segmentation
@@ -70,10 +71,30 @@ def test_nothing_that_fits_is_an_error_that_names_both():
         match_segments(two, segmentation({"c": block()}))
 
 
-def test_twin_names_are_refused():
+@pytest.mark.parametrize("names", [("GM", "gm"), ("GM", "Gastrocnemius medialis"), ("GM", "left"), ("left", "right")])
+def test_exact_names_come_first(names):
+    """Case and terminology only help where there is no such name: here two segments are coded as the same muscle."""
+    masks = dict(zip(names, (block(), block(rows=slice(0, 3))), strict=True))
+    tags = {name: {"TerminologyEntry": GM.terminology} for name in names}
+    found = compare(segmentation(dict(reversed(masks.items())), tags), segmentation(masks, tags))
+    assert {name: s.dice for name, s in found.scores.items()} == dict.fromkeys(names, 1)
+    one = compare(segmentation(masks, tags), segmentation({names[1]: masks[names[1]]}, tags))
+    assert one.scores[names[1]].dice == 1 and one.extra == names[:1]
+
+
+def test_names_that_could_both_be_meant_are_refused():
     twins = segmentation({"GM": block(), "Gastrocnemius medialis": block()})
+    for pair in (("gm", twins), (twins, "gm")):
+        given = [segmentation({each: block()}) if isinstance(each, str) else each for each in pair]
+        with pytest.raises(InputError, match="'GM' and 'Gastrocnemius medialis' are names of the same muscle"):
+            match_segments(*given)
+
+
+def test_a_name_that_stands_twice_is_refused():
+    twice = segmentation({"GM": block(), "gm": block()})
+    twice.segments[1].name = "GM"
     with pytest.raises(InputError, match="same name"):
-        match_segments(segmentation({"GM": block()}), twins)
+        match_segments(twice, twice)
 
 
 def test_what_the_prediction_lacks_counts_as_empty_and_what_it_adds_does_not_count():
