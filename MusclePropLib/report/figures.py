@@ -10,7 +10,7 @@ import numpy as np
 from MusclePropLib.core.measurements.muscle import MuscleMeasures
 from MusclePropLib.core.measurements.tables import echo, millilitres, readable
 from MusclePropLib.report.montage import css
-from MusclePropLib.report.style import cell
+from MusclePropLib.report.style import breakable, cell
 
 LOW_DICE = 0.8
 """Below this expected Dice a slice is to be looked at, and a muscle warned of."""
@@ -47,13 +47,12 @@ def cells(m: MuscleMeasures) -> str:
     """One muscle's figures under HEADS."""
     expected, estimate = m.expected, m.known.estimate
     low = estimate is not None and estimate < LOW_DICE
-    name = f'<span class="swatch" style="background:{css(m.color)}"></span>{escape(m.name)}'
     width = None if expected is None else expected.high_ml - expected.low_ml
     span = "" if expected is None else f"{millilitres(expected.low_ml)}–{millilitres(expected.high_ml)}"
     grey = echo(m.intensity_mean, m.intensity_sd)
     return "".join(
         [
-            cell(name, m.name, "text nowrap"),
+            cell(_named(m), m.name, "text name"),
             cell(f"<b>{millilitres(m.volume_ml)}</b>", m.volume_ml),
             cell(span, "" if width is None else width, "nowrap"),
             _number(estimate, 2, "low" if low else ""),
@@ -66,6 +65,15 @@ def cells(m: MuscleMeasures) -> str:
             cell(grey, "" if m.intensity_mean is None else m.intensity_mean, "nowrap"),
         ]
     )
+
+
+def legend(muscles: Sequence[MuscleMeasures]) -> str:
+    """The muscles' names beside their colours, in as many lines as they need."""
+    return f'<p class="legend">{"".join(f"<span>{_named(m)}</span>" for m in muscles)}</p>'
+
+
+def _named(m: MuscleMeasures) -> str:
+    return f'<span class="swatch" style="background:{css(m.color)}"></span>{breakable(m.name)}'
 
 
 def warnings(muscles: Sequence[MuscleMeasures]) -> list[str]:

@@ -16,7 +16,7 @@ from MusclePropLib.core.measurements.recording import Recording
 from MusclePropLib.core.measurements.records import stem
 from MusclePropLib.core.measurements.tables import millilitres
 from MusclePropLib.report.plots import bland_altman_plot
-from MusclePropLib.report.style import cell, section
+from MusclePropLib.report.style import breakable, cell, section
 
 LEFT_RIGHT = ("left", "right")
 RESULT_MARK = "-muscles"
@@ -151,7 +151,8 @@ def _section(
     explained = "; MDC: minimal detectable change at 95 %" if repeated and several else ""
     parts.append(f'<p class="dim">Differences are {escape(said)}, per cent of the mean of both{explained}.</p>')
     plots = (
-        f'<div class="plot">{bland_altman_plot(_bland_altman(p), colors[name], f"{name}: {said}")}</div>'
+        f'<div class="plot"><p>{breakable(name)}: {escape(said)}</p>'
+        f"{bland_altman_plot(_bland_altman(p), colors[name], f'{name}: {said}')}</div>"
         for name, p in several.items()
     )
     parts += [f'<div class="plots">{"".join(plots)}</div>'] if several else []
@@ -177,7 +178,7 @@ def _agreement(tables: Mapping[str, Pairs], repeated: bool) -> str:
         ]
         if repeated:
             figures += [f"{found.icc_2_1:.3f}", f"{found.icc_3_1:.3f}", f"{found.mdc:.1f}", f"{found.mdc_percent:.1f}"]
-        rows.append(cell(escape(name)) + "".join(map(cell, figures)))
+        rows.append(cell(breakable(name), kind="name") + "".join(map(cell, figures)))
     names = ["Muscle", "Pairs", "Mean difference<br>ml", "Mean difference<br>%", "Limits of agreement<br>ml"]
     return _table(names + (["ICC(2,1)", "ICC(3,1)", "MDC<br>ml", "MDC<br>%"] if repeated else []), rows)
 
@@ -186,7 +187,7 @@ def _differences(tables: Mapping[str, Pairs], heads: Sequence[str]) -> str:
     """Every pair's volumes and the difference of the second from the first."""
     rows = [
         cell(escape(of), kind="text")
-        + cell(escape(name), kind="text")
+        + cell(breakable(name), kind="text name")
         + "".join(cell(millilitres(v), v) for v in volumes)
         + cell(f"{difference.absolute:+.1f}", difference.absolute)
         + cell(f"{difference.percent:+.1f}", difference.percent)

@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Sequence
 from html import escape
+from textwrap import wrap
 
 import numpy as np
 from matplotlib import rc_context
@@ -20,6 +21,9 @@ INK = "#010203"
 
 MOST_BAND = 2.0
 """A band that reaches above this, relative to the largest area, is cut off there, or the curves could not be read."""
+
+LABEL_CHARACTERS, LABEL_LINES, LINE_POINTS = 28, 4, 13
+"""Room for a muscle's name beside its row of the strip plot."""
 
 SETTINGS = {
     "svg.fonttype": "none",
@@ -37,14 +41,14 @@ SETTINGS = {
 
 
 def area_plot(muscles: Sequence[MuscleMeasures]) -> str:
-    """ACSA along the slices: bands where the truth is to be expected, dots at drawn slices."""
+    """ACSA along the slices: bands where the truth is to be expected, dots at drawn slices; no legend."""
     with rc_context(SETTINGS):
         figure, axes = _axes(10, 3.6)
         for m in muscles:
             shown = slice(*_ends(m.areas_mm2))
             order = np.argsort(m.positions_mm[shown], kind="stable")
             x, y = m.positions_mm[shown][order], m.areas_mm2[shown][order] / 100
-            axes.plot(x, y, color=m.color, linewidth=2, label=m.name)
+            axes.plot(x, y, color=m.color, linewidth=2)
             if m.expected is not None:
                 low, high = m.expected.low_mm2[shown][order] / 100, m.expected.high_mm2[shown][order] / 100
                 axes.fill_between(x, low, high, color=m.color, alpha=0.2, linewidth=0)
@@ -54,27 +58,31 @@ def area_plot(muscles: Sequence[MuscleMeasures]) -> str:
         axes.set_ylabel("cross-sectional area (cm²)")
         most = max(m.max_area_mm2 for m in muscles) / 100
         axes.set_ylim(0, min(axes.get_ylim()[1], MOST_BAND * most))
-        axes.legend(frameon=False, ncols=max(1, len(muscles)), loc="lower right", bbox_to_anchor=(1, 1))
         return _svg(figure, "cross-sectional areas along the slices")
 
 
 def strip_plot(values: dict[str, Sequence[float]], colors: dict[str, tuple[float, float, float]], unit: str) -> str:
     """Every recording's value as a dot, by muscle, with the median."""
     with rc_context(SETTINGS):
-        figure, axes = _axes(6, 0.9 + 0.5 * len(values))
+        labels = [wrap(name, LABEL_CHARACTERS, max_lines=LABEL_LINES, placeholder="…") for name in values]
+        figure, axes = _axes(6, 0.9 + 0.5 * len(values) * max(1.0, *(len(lines) / 2 for lines in labels)))
+        across = axes.get_yaxis_transform()  # x in parts of the axes, y in rows
         for row, (name, found) in enumerate(values.items()):
             shift = 0.12 * np.sin(2.4 * np.arange(len(found)))  # apart, and the same every time
             axes.plot(found, row + shift, "o", color=colors[name], alpha=0.8, markersize=6, markeredgecolor="none")
             axes.plot([np.median(found)] * 2, [row - 0.3, row + 0.3], color=INK, linewidth=1.5)
-        axes.set_yticks(range(len(values)), list(values))
+            for number, line in enumerate(labels[row]):  # each by itself: only then does it end at the axis in any font
+                place = (-7, LINE_POINTS * ((len(labels[row]) - 1) / 2 - number))
+                axes.annotate(line, (0, row), place, across, "offset points", ha="right", va="center")
+        axes.set_yticks(range(len(values)), [""] * len(values))
         axes.set_ylim(len(values) - 0.5, -0.5)
         axes.set_xlim(left=0)
         axes.set_xlabel(unit)
         return _svg(figure, unit)
 
 
-def bland_altman_plot(found: BlandAltman, color: tuple[float, float, float], title: str) -> str:
-    """Differences against means, bias and limits of agreement, in ml."""
+def bland_altman_plot(found: BlandAltman, color: tuple[float, float, float], label: str) -> str:
+    """Differences against means, bias and limits of agreement, in ml; `label` for those who cannot see it."""
     with rc_context(SETTINGS):
         figure, axes = _axes(4.6, 3)
         axes.margins(x=0.08)
@@ -85,8 +93,7 @@ def bland_altman_plot(found: BlandAltman, color: tuple[float, float, float], tit
             axes.annotate(f"{value:+.1f}", (1, value), (3, 0), place, "offset points", va="center")
         axes.set_xlabel("mean of both (ml)")
         axes.set_ylabel("difference (ml)")
-        axes.set_title(title, fontsize=10, loc="left")
-        return _svg(figure, title)
+        return _svg(figure, label)
 
 
 def _axes(width: float, height: float) -> tuple[Figure, Axes]:

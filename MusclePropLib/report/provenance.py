@@ -12,7 +12,7 @@ from MusclePropLib import __version__
 from MusclePropLib.core.measurements.muscle import MuscleMeasures
 from MusclePropLib.core.measurements.recording import Recording
 from MusclePropLib.report.figures import ranges
-from MusclePropLib.report.style import cell
+from MusclePropLib.report.style import breakable, cell
 
 METHODS = {
     "carried": "carried by optical flow",
@@ -62,7 +62,7 @@ def _cells(m: MuscleMeasures) -> str:
     outcome = (m.known.provenance or {}).get("muscle") or {}
     method = str(outcome.get("method") or "")
     figures = ("–" if (value := outcome.get(key)) is None else f"{value:.2f}" for key in EXPECTED)
-    words = (escape(m.name), ranges(m.known.drawn), ranges(m.known.absent), escape(METHODS.get(method, method)))
+    words = (breakable(m.name), ranges(m.known.drawn), ranges(m.known.absent), escape(METHODS.get(method, method)))
     return "".join([*(cell(text or "–", kind="text") for text in words), *map(cell, figures)])
 
 

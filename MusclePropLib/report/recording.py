@@ -15,7 +15,7 @@ from MusclePropLib.core.measurements.stack import Stack
 from MusclePropLib.core.measurements.tables import as_csv, muscle_rows, slice_rows
 from MusclePropLib.core.segments import Segmentation
 from MusclePropLib.core.volumes import Volume
-from MusclePropLib.report.figures import cells, heads, warnings
+from MusclePropLib.report.figures import cells, heads, legend, warnings
 from MusclePropLib.report.montage import Shown, montage
 from MusclePropLib.report.plots import area_plot
 from MusclePropLib.report.provenance import dated, provenance_table
@@ -40,8 +40,8 @@ def recording_page(recording: Recording, segmentation: Segmentation, volume: Vol
         section("Measurements", _table(recording)),
         section(
             "Cross-sectional areas",
-            f'<div class="plot">{area_plot(recording.muscles)}</div><p class="dim">Dots: drawn slices. Band: where the '
-            "area is to be expected.</p>",
+            f'{legend(recording.muscles)}<div class="plot">{area_plot(recording.muscles)}</div>'
+            '<p class="dim">Dots: drawn slices. Band: where the area is to be expected.</p>',
         ),
         section("In three dimensions", _views(shown, stack)),
     ]

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Sequence
 from html import escape
 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'"
 """For the browser: whatever a page says, nothing is fetched."""
+
+LONGEST_WORD = 20
+"""Letters of a name that stay on one line."""
 
 CSS = """
 :root { color-scheme: light dark; --ink: #1b1f24; --dim: #5c6570; --page: #ffffff; --card: #f5f6f8; --line: #d9dde2;
@@ -27,12 +31,15 @@ table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nu
 th, td { text-align: right; padding: 5px 9px; border-bottom: 1px solid var(--line); vertical-align: baseline; }
 th { font-weight: 600; color: var(--dim); font-size: 13px; line-height: 1.25; vertical-align: bottom; }
 th:first-child, td:first-child, .text { text-align: left; }
-td:first-child { font-weight: 600; overflow-wrap: anywhere; }
+td:first-child { font-weight: 600; overflow-wrap: anywhere; } td.name { overflow-wrap: normal; }
 .swatch { display: inline-block; width: 11px; height: 11px; border-radius: 3px; margin-right: 7px; }
 .low { color: var(--warn); font-weight: 600; } .nowrap { white-space: nowrap; }
-.plot svg { width: 100%; height: auto; display: block; } .plot text { font-family: inherit !important; }
+.plot svg { width: 100%; height: auto; display: block; overflow: visible; }
+.plot text { font-family: inherit !important; }
 .narrow { max-width: 640px; }
-.plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(330px, 1fr)); gap: 14px; }
+.legend { display: flex; flex-wrap: wrap; justify-content: flex-end; gap: 2px 20px; font-size: 14px; }
+.warn, .legend, .plot p, figcaption { overflow-wrap: anywhere; }
+.plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(330px, 1fr)); gap: 14px; align-items: end; }
 .views { display: flex; gap: 14px; justify-content: space-evenly; background: var(--card);
   border-radius: 8px; padding: 8px; }
 .views img { min-width: 0; height: 420px; object-fit: contain; }
@@ -113,6 +120,11 @@ def download(name: str, text: str, said: str) -> str:
     """A link that hands out `text` as a file of that name, which the page itself holds."""
     data = base64.b64encode(text.encode()).decode()
     return f'<a download="{escape(name)}" href="data:text/csv;charset=utf-8;base64,{data}">{escape(said)}</a> '
+
+
+def breakable(name: str) -> str:
+    """Safe text of a name that leaves other columns room: it breaks between words, at underscores, and if need be."""
+    return escape(re.sub(rf"_|[^\s_]{{{LONGEST_WORD}}}", "\\g<0>\u200b", name)).replace("\u200b", "<wbr>")
 
 
 def cell(text: str, value: float | str | None = None, kind: str = "") -> str:

@@ -24,7 +24,8 @@ from MusclePropLib.core.segmentation import Segment, read_segmentation, segmenta
 from MusclePropLib.report.cohort import cohort_page
 from MusclePropLib.report.figures import LOW_DICE, ranges, warnings
 from MusclePropLib.report.pairs import Entry, paired, repeated_scans
-from MusclePropLib.report.plots import bland_altman_plot
+from MusclePropLib.report.plots import bland_altman_plot, strip_plot
+from MusclePropLib.report.style import breakable
 
 
 @pytest.fixture
@@ -381,6 +382,40 @@ def test_names_are_neither_markup_nor_formulae_in_plots():
     name = '<b>"$\\frac$ GM\\1'
     svg = bland_altman_plot(found, (1, 0, 0), name)
     assert f'aria-label="{escape(name)}"' in svg and "<b>" not in svg
+    svg = strip_plot({name: [1, 2]}, {name: (1, 0, 0)}, "ml")
+    assert escape(name, quote=False) in svg and "<b>" not in svg
+
+
+LONG = "Gastrocnemius medialis, left leg, as drawn by the second examiner in the second week of the study"
+
+
+def test_every_muscle_is_in_the_legend_whatever_its_name(tmp_path, no_graphics):
+    """Also names that begin with an underscore, which the plot's own legend would leave out."""
+    names = ["_hidden", LONG, *(f"Muscle {n}" for n in range(18))]
+    labels = np.zeros((4, 20, 22), np.uint8)
+    labels[1:3, 1, 1:21] = np.arange(1, 21)
+    grid = Geometry.from_spacing(labels.shape, (1.0, 1.0, 1.0))
+    path = tmp_path / "leg.seg.nrrd"
+    write_segmentation(path, segmentation_from_labels(labels, grid, [Segment(name) for name in names]))
+    assert report(path, "-o", tmp_path / "leg.html") == 0
+    legend = re.search(r'<p class="legend">(.*?)</p>', read(tmp_path))[1]
+    entries = re.findall(r"</span>(.*?)</span>", legend.replace("<wbr>", ""))
+    assert entries == names
+
+
+def test_names_break_where_words_end_at_underscores_or_if_need_be():
+    assert breakable("M. soleus & co") == "M. soleus &amp; co"
+    assert breakable("left_<leg>") == "left_<wbr>&lt;leg&gt;"
+    assert breakable("a" * 50).split("<wbr>") == ["a" * 20, "a" * 20, "a" * 10]
+
+
+@pytest.mark.parametrize("name", [LONG, LONG.replace(" ", "_"), "x" * 200])
+def test_long_names_leave_room_for_the_dots_of_the_strip_plot(name):
+    svg = strip_plot({"GM": [1, 2], name: [3, 4]}, {"GM": (1, 0, 0), name: (0, 1, 0)}, "ml")
+    width = float(re.search(r'viewBox="0 0 ([\d.]+) ', svg)[1])
+    left = float(re.search(r'id="axes_1">.*?<path d="M ([\d.]+) ', svg, re.S)[1])
+    longest = max(len(text) for text in re.findall(r"<text [^>]*>([^<]*)<", svg))
+    assert 5 * longest < left < 0.5 * width, "at least 5 points a letter"
 
 
 def test_image_beside_the_result(tmp_path):

@@ -5,13 +5,16 @@ import re
 import shutil
 import subprocess
 import threading
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from results import write_result
 
-from MusclePropLib.core.measurements.files import measure_file
+from MusclePropLib.core.measurements.files import measure_file, read_inputs
 from MusclePropLib.report.cohort import cohort_page
 from MusclePropLib.report.pairs import Entry
+from MusclePropLib.report.recording import recording_page
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 BROWSER = next(filter(None, map(shutil.which, NAMES)), None)
@@ -75,6 +78,28 @@ def test_another_click_turns_the_order(tmp_path):
     volumes = [float(text) for text in column(html, 5)]
     assert len(set(volumes)) > 1 and volumes == sorted(volumes, reverse=True)
     assert 'aria-sort="descending"' in html
+
+
+@pytest.mark.parametrize("between", [" ", "_"])
+def test_long_names_hide_no_column_and_no_name(tmp_path, between):
+    """On a page of usual width tables need no scrolling, and legends and plots' titles stay on the page."""
+    recording = measure_file(write_result(tmp_path)[2])
+    names = [between.join([n, "left leg, as drawn by the second examiner"]).replace(" ", between) for n in ("GM", "GL")]
+    muscles = [replace(m, name=name) for m, name in zip(recording.muscles, names, strict=True)]
+    named, page = replace(recording, muscles=muscles), tmp_path / "leg.html"
+    segmentation = read_inputs(Path(recording.source), None, None, "auto").segmentation
+    people = [Entry(named, "x.html", subject, side) for subject in "ab" for side in ("left", "right")]
+    for text in (recording_page(named, segmentation, None), cohort_page(people)):
+        page.write_text(text.replace("</body>", f"<script>{MEASURED}</script></body>"), encoding="utf-8")
+        assert 'data-cut="0"' in browse(page, "--dump-dom", "--window-size=1200,900")
+
+
+MEASURED = """
+const wide = [...document.querySelectorAll(".wide")].filter(e => e.scrollWidth > e.clientWidth);
+const within = e => e.getBoundingClientRect().left >= 0 && e.getBoundingClientRect().right <= innerWidth;
+const outside = [...document.querySelectorAll(".legend span, .plot p, .plot text")].filter(e => !within(e));
+document.body.dataset.cut = wide.length + outside.length;
+"""
 
 
 def test_it_prints_on_paper(tmp_path):
