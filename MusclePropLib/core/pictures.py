@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpecFromSubplotSpec
@@ -40,6 +41,7 @@ class _View:
         return rows / columns
 
 
+@rc_context({"text.parse_math": False})  # a muscle's name is no formula, whatever is in it
 def montage(
     path: Path,
     image: np.ndarray,

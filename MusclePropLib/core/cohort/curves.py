@@ -14,7 +14,10 @@ def write_curves(folder: Path, rows: list[dict]) -> None:
         table = csv.DictWriter(file, fieldnames=list(rows[0]))
         table.writeheader()
         table.writerows(rows)
-    _draw(folder / "curves.png", rows)
+    from matplotlib import rc_context
+
+    with rc_context({"text.parse_math": False}):  # a muscle's name is no formula, whatever is in it
+        _draw(folder / "curves.png", rows)
 
 
 def _draw(path: Path, rows: list[dict]) -> None:
