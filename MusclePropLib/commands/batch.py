@@ -6,6 +6,7 @@ import argparse
 import csv
 import io
 import json
+import os
 import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -59,7 +60,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "folder",
         type=Path,
-        help="holds volumes NAME.nrrd and what is drawn, NAME-annotations.seg.nrrd; hidden files are left out",
+        help="holds volumes NAME.nrrd (or another ending; or folders NAME of a DICOM series) and what is drawn, "
+        "NAME-annotations.seg.nrrd; hidden files are left out",
     )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder for the results")
     add_settings(parser)
@@ -140,11 +142,18 @@ def _item(path: Path, folder: Path, output: Path) -> Item | None:
     stem, _, ending = path.name.partition(MARK)
     if ending.lower() not in SEGMENTATION_ENDINGS:
         return None
-    candidates = [path.with_name(stem + e) for e in IMAGE_ENDINGS]
-    image = next((c for c in candidates if c.exists()), candidates[0])
+    image = _image_named(path.with_name(stem)) or path.with_name(stem + IMAGE_ENDINGS[0])
     place = path.parent.relative_to(folder)
     target = output / place / f"{stem}-muscles.seg.nrrd"
     return Item((place / stem).as_posix(), Case(image, path, target))
+
+
+def _image_named(name: Path) -> Path | None:
+    """The image `name` with one of the endings, which may be in capitals where there is none in small letters."""
+    beside = sorted(other for other in os.listdir(name.parent) if other.startswith(name.name))
+    any_case = {other[len(name.name) :].lower(): name.with_name(other) for other in beside}
+    pairs = ((name.with_name(name.name + e), any_case.get(e)) for e in IMAGE_ENDINGS)
+    return next((path for pair in pairs for path in pair if path and path.exists()), None)
 
 
 def _fingerprint(item: Item, settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from MusclePropLib.core.annotations import Annotations
 
 SEGMENTATION_ENDINGS = (".seg.nrrd", ".nrrd", ".nii.gz", ".nii", ".mha")
-IMAGE_ENDINGS = (".nrrd", ".nii.gz", ".nii", ".mha", ".mhd", ".nhdr", ".igs.mha", ".igs.nrrd", "")  # "": a folder
+IMAGE_ENDINGS = (
+    *(".nrrd", ".nii.gz", ".nii", ".mha", ".mhd", ".nhdr", ".hdr", ".igs.mha", ".igs.nrrd"),
+    *(".dcm", ""),  # the last: a DICOM series' folder
+)
 PLAIN_LINE_SECONDS = 10.0
 
 

@@ -142,7 +142,8 @@ def find_image(result: Path) -> Path | None:
 
     recorded = Path(read_record(result).get("image", ""))
     candidates = [recorded, result.with_name(recorded.name)] if recorded.name else []
-    candidates += [result.with_name(stem(result).removesuffix(RESULT_MARK) + e) for e in IMAGE_ENDINGS if e]
+    endings = (e for e in IMAGE_ENDINGS if e not in ("", ".dcm"))  # beside a result, .dcm may be its DICOM SEG
+    candidates += [result.with_name(stem(result).removesuffix(RESULT_MARK) + e) for e in endings]
     return next((c for c in candidates if c.exists() and c.resolve() != result.resolve()), None)
 
 

@@ -9,6 +9,7 @@ import SimpleITK as sitk
 from small_files import write_case
 
 from MusclePropLib import cli
+from MusclePropLib.commands.batch import find_cases
 from MusclePropLib.core.guided.bundled import pretrained
 from MusclePropLib.core.images import image_of
 from MusclePropLib.core.volumes import read_volume, write_volume
@@ -166,6 +167,24 @@ def test_a_table_that_cannot_be_written_does_not_stop_the_rest(tmp_path, capsys)
     assert cli.main(["batch", str(tmp_path), "-o", str(out)]) == 0
     assert capsys.readouterr().out.count("done before") == 2
     assert len((out / "summary.csv").read_text(encoding="utf-8").splitlines()) == 5
+
+
+@pytest.mark.parametrize(
+    ("names", "image"),
+    [
+        (("leg.dcm", "leg2.nrrd"), "leg.dcm"),
+        (("leg.hdr", "leg.img"), "leg.hdr"),
+        (("leg.NRRD",), "leg.NRRD"),
+        (("leg.NII.GZ", "leg.dcm"), "leg.NII.GZ"),
+        (("leg.NRRD", "leg.nrrd"), "leg.nrrd"),
+        (("leg.dcm", "leg.nrrd"), "leg.nrrd"),
+    ],
+)
+def test_volumes_of_all_kinds_that_can_be_read_are_found(tmp_path, names, image):
+    for name in (*names, "leg-annotations.seg.nrrd"):
+        (tmp_path / name).write_bytes(b"")
+    (item,) = find_cases(tmp_path, tmp_path / "out")
+    assert item.case.image.samefile(tmp_path / image)
 
 
 def test_two_annotations_of_one_volume_are_refused(tmp_path, capsys):
