@@ -20,7 +20,8 @@ from MusclePropLib.commands.propagate import describe
 from MusclePropLib.commands.report import find_image
 from MusclePropLib.core.annotations import Annotations, MuscleAnnotation
 from MusclePropLib.core.geometry import Geometry
-from MusclePropLib.core.measurements.records import read_record
+from MusclePropLib.core.measurements.files import read_result
+from MusclePropLib.core.measurements.records import Places, known_of, read_record
 from MusclePropLib.core.propagated import PROVENANCE_TAG
 from MusclePropLib.core.segmentation import (
     read_segmentation,
@@ -87,11 +88,14 @@ def test_label_values_are_kept_where_they_are_all_that_tells_the_muscles_apart(t
 def test_two_muscles_of_one_name_stay_two(tmp_path):
     image, _ = write_case(tmp_path)
     given, out, masks = tmp_path / "given.seg.nrrd", tmp_path / "out.mha", np.zeros((2, *SHAPE), bool)
-    masks[0, [0, -1], 2], masks[1, [0, -1], 6] = True, True
+    masks[0, [0, -1], 2], masks[1, [0, 3, -1], 6] = True, True
     write_segmentation(given, segmentation_from_masks(masks, GRID, [Segment("Vein"), Segment("Vein")]))
     assert cli.main(["propagate", str(image), str(given), "-o", str(out)]) == 0
     labels = read_segmentation(out).layers[0]
     assert [np.unique(labels[0, row]).tolist() for row in (2, 6)] == [[1], [2]]
+    told = [known_of(s, Places(SHAPE[0], np.arange(SHAPE[0])), "out.mha") for s in read_result(out).segments]
+    assert [known.drawn for known in told] == [(0, 5), (0, 3, 5)]
+    assert [known.provenance["muscle"]["value"] for known in told] == [1, 2]
 
 
 def test_a_label_map_is_measured_by_the_record_beside_it(tmp_path, capsys):

@@ -7,7 +7,7 @@ that hold nothing but labels, and for people.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -100,13 +100,22 @@ def is_record(summary: Any) -> bool:
 
 
 def with_tags(segmentation: Segmentation, record: Mapping[str, Any]) -> Segmentation:
-    """The segmentation with the tags that its format could not hold, from the record's muscles of the same name."""
-    names = [muscle["name"] for muscle in record.get("muscles", [])]
+    """The segmentation with the tags that its format could not hold, from the record's muscles of the same name.
+
+    Of several of one name, it is the one of the same label value.
+    """
+    muscles = record.get("muscles", [])
     segments = [
-        replace(s, tags=_tags(record, names.index(s.name)) | s.tags) if s.name in names else s
+        s if (index := _muscle_of(s, muscles)) is None else replace(s, tags=_tags(record, index) | s.tags)
         for s in segmentation.segments
     ]
     return replace(segmentation, segments=segments)
+
+
+def _muscle_of(segment: Segment, muscles: Sequence[Mapping[str, Any]]) -> int | None:
+    namesakes = [n for n, muscle in enumerate(muscles) if muscle["name"] == segment.name]
+    fitting = (n for n in namesakes if muscles[n].get("value", n + 1) == segment.value)
+    return next(fitting, namesakes[0] if namesakes else None)
 
 
 def tagged_slices(segment: Segment, source: str) -> tuple[int, set[int], set[int]] | None:
