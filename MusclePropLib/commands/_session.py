@@ -77,7 +77,7 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
         "--axis",
         choices=("auto", "0", "1", "2"),
         default="auto",
-        help="array axis across which slices are drawn, 0 the slowest in the file (default: found)",
+        help="axis of the volume's array across which slices are drawn, 0 the slowest in the file (default: found)",
     )
     parser.add_argument("--seed", type=int, default=0, help="for the same result again on a CPU (default: %(default)s)")
 
@@ -152,7 +152,8 @@ class Session:
 
         drawn = self._read_drawn(case)
         volume = read_volume(case.image)
-        if not drawn.geometry.matches(volume.geometry):  # Slicer stores the part of the grid that holds segments
+        as_asked = self._axis in ("auto", str(drawn.annotations.axis))
+        if not as_asked or not drawn.geometry.matches(volume.geometry):  # Slicer stores only the part with segments
             drawn = self._read_drawn(case, volume)
         annotations = drawn.annotations
         check_holds(case.output, annotations, case.annotations)
@@ -161,7 +162,11 @@ class Session:
         return job, drawn._replace(geometry=volume.geometry)
 
     def _read_drawn(self, case: Case, volume: Volume | None = None) -> Drawn:
-        """What is drawn, on the volume's grid or on the file's own."""
+        """What is drawn, on the volume's grid or on the file's own.
+
+        The axis asked for counts on the volume's; the file's may have its axes in another order, in which its tags do.
+        """
+        from MusclePropLib.core.annotations import SLICES_TAG
         from MusclePropLib.core.measurements.placed import on_grid
         from MusclePropLib.core.segmentation import annotations_from_segmentation, read_segmentation
         from MusclePropLib.core.segments import values_of
@@ -169,7 +174,9 @@ class Session:
         drawn = read_segmentation(case.annotations)
         if volume is not None:
             drawn = on_grid(drawn, volume)
-        annotations = annotations_from_segmentation(drawn, self._axis, str(case.annotations))
+        tagged = any(SLICES_TAG in segment.tags for segment in drawn.segments)
+        axis = "auto" if tagged and volume is None else self._axis
+        annotations = annotations_from_segmentation(drawn, axis, str(case.annotations))
         return Drawn(annotations, drawn.geometry, values_of(drawn, (muscle.name for muscle in annotations.muscles)))
 
 

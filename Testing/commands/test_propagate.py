@@ -169,6 +169,26 @@ def test_drawing_stored_as_a_part_of_the_grid(tmp_path):
     assert np.array_equal(result.mask(0), whole)
 
 
+def test_the_axis_is_the_volumes_whatever_the_order_of_axes_of_the_drawing(tmp_path, capsys):
+    image, _ = write_case(tmp_path)
+    given, out, mask = tmp_path / "given.seg.nrrd", tmp_path / "out.seg.nrrd", np.zeros(SHAPE[1:], bool)
+    mask[5:12, 6:15] = True
+    turned = Annotations(SHAPE, [MuscleAnnotation("GM", {0: mask, 5: mask})], axis=1)
+    write_segmentation(given, segmentation_from_annotations(turned, GRID.moved(1)))
+    argv = ["propagate", str(image), str(given), "-o", str(out), "--axis"]
+    assert cli.main([*argv, "1"]) == 2
+    assert "drawn along another axis ([0, 1] are named)" in capsys.readouterr().err and not out.exists()
+    assert cli.main([*argv, "0"]) == 0
+    assert read_record(out)["axis"] == 0
+    assert np.array_equal(read_segmentation(out).mask(0)[5], mask)
+
+
+def test_another_axis_than_that_of_the_tags_is_refused(tmp_path, capsys):
+    image, drawn = write_case(tmp_path)
+    assert cli.main(["propagate", str(image), str(drawn), "-o", str(tmp_path / "out.seg.nrrd"), "--axis", "2"]) == 2
+    assert "drawn along another axis ([0, 2] are named)" in capsys.readouterr().err
+
+
 def test_json_and_report(tmp_path, capsys):
     image, drawn = write_case(tmp_path)
     out, report = tmp_path / "out.seg.nrrd", tmp_path / "report"
