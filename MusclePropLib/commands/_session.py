@@ -21,7 +21,7 @@ from MusclePropLib.commands.common import (
 )
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.jobs.channel import PipeChannel
-from MusclePropLib.jobs.protocol import Event
+from MusclePropLib.jobs.protocol import Event, log
 from MusclePropLib.jobs.runner import Runner, run_to_end
 
 if TYPE_CHECKING:
@@ -135,14 +135,14 @@ class Session:
         if report is not None:
             check_folder(report)
         clock = [time.monotonic()]
-        job, drawn = self._write_job(case)
+        job, drawn = self._write_job(case, on_event)
         with job:
             clock.append(time.monotonic())
             _judge(run_to_end(self._runner, job, on_event))
             clock.append(time.monotonic())
             return _handed_over(job, drawn, case, clock, report)
 
-    def _write_job(self, case: Case) -> tuple[Job, Drawn]:
+    def _write_job(self, case: Case, on_event: Callable[[Event], None]) -> tuple[Job, Drawn]:
         """The job on disk and what it was made of, but for the volume, whose grid is the one stored.
 
         Never holds the volume and all labels at once.
@@ -152,6 +152,8 @@ class Session:
 
         drawn = self._read_drawn(case)
         volume = read_volume(case.image)
+        if volume.header is not None:
+            on_event(log(_two_grids(volume), "warning"))
         as_asked = self._axis in ("auto", str(drawn.annotations.axis))
         if not as_asked or not drawn.geometry.matches(volume.geometry):  # Slicer stores only the part with segments
             drawn = self._read_drawn(case, volume)
@@ -178,6 +180,13 @@ class Session:
         axis = "auto" if tagged and volume is None else self._axis
         annotations = annotations_from_segmentation(drawn, axis, str(case.annotations))
         return Drawn(annotations, drawn.geometry, values_of(drawn, (muscle.name for muscle in annotations.muscles)))
+
+
+def _two_grids(volume: Volume) -> str:
+    """The result is in true mm, so that it can be measured without its image; others know the header's grid only."""
+    poses, header = (" x ".join(f"{mm:.3g}" for mm in grid.spacing[1:]) for grid in (volume.geometry, volume.header))
+    said = f"{volume.source}: its poses give pixels of {poses} mm, its header {header} mm"
+    return f"{said}; the result has the poses' grid, and programs that go by the header do not show it on the image"
 
 
 def _handed_over(job: Job, drawn: Drawn, case: Case, clock: list[float], report: Path | None) -> dict[str, Any]:

@@ -189,6 +189,18 @@ def test_another_axis_than_that_of_the_tags_is_refused(tmp_path, capsys):
     assert "drawn along another axis ([0, 2] are named)" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("pixel", "told"), [(0.2, False), (0.4, True)])
+def test_it_is_told_where_the_result_has_another_grid_than_the_header(tmp_path, capsys, pixel, told):
+    image, drawn = write_case(tmp_path)
+    rows = [f"{n},{n},{pixel},0,0,0,0,{pixel},0,0,0,0,1,{n * 1.4}" for n in range(SHAPE[0])]
+    (tmp_path / "frames.csv").write_text("\n".join(rows), encoding="utf-8")
+    out = tmp_path / "out.seg.nrrd"
+    assert cli.main(["propagate", str(image), str(drawn), "-o", str(out)]) == 0
+    assert np.allclose(read_segmentation(out).geometry.spacing, (1.4, pixel, pixel))
+    said = f"{image}: its poses give pixels of 0.4 x 0.4 mm, its header 0.2 x 0.2 mm; the result has the poses' grid"
+    assert (said in capsys.readouterr().err) == told
+
+
 def test_json_and_report(tmp_path, capsys):
     image, drawn = write_case(tmp_path)
     out, report = tmp_path / "out.seg.nrrd", tmp_path / "report"
