@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
+from MusclePropLib.core import nrrd
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.geometry import Geometry
 from MusclePropLib.core.nifti import check_whole, grid_is_finite, header_and_voxels
@@ -111,15 +112,19 @@ def _voxel_names(path: Path) -> list[str]:
 
 def load_pixels(reader: sitk.ImageFileReader | sitk.ImageSeriesReader, path: Path) -> sitk.Image:
     """The reader's image with its pixels; InputError if the file breaks off or is damaged, or its place is NaN."""
-    if isinstance(reader, sitk.ImageFileReader):
-        name = reader.GetFileName()
-        if reader.GetImageIOFromFileName(name) == "NiftiImageIO":
-            check_whole(Path(name))
+    file = Path(reader.GetFileName()) if isinstance(reader, sitk.ImageFileReader) else None
+    kind = reader.GetImageIOFromFileName(os.fspath(file)) if file else ""
+    if kind == "NiftiImageIO":
+        check_whole(file)
     try:
         image = reader.Execute()
     except RuntimeError as fault:
+        if kind == "NrrdImageIO":  # which says less of a damaged file
+            nrrd.unpacked_bytes(file, image_files(file)[1:])
         reason = _metaimage_fault(path) if "MetaImageIO" in str(fault) else _reason(fault)
         raise InputError(f"{path}: the image cannot be read ({reason})") from fault
+    if kind == "NrrdImageIO":
+        nrrd.check_read(file, image_files(file)[1:], array_of(image))
     if not np.isfinite([*image.GetOrigin(), *image.GetSpacing(), *image.GetDirection()]).all():
         raise InputError(f"{path}: {NOWHERE}")
     return image

@@ -8,13 +8,11 @@ from __future__ import annotations
 import math
 import struct
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 
 from MusclePropLib.core.errors import InputError
+from MusclePropLib.core.gzipped import GZIP, pieces, stream_faults
 
-PIECE = 1 << 20
-GZIP = b"\x1f\x8b"
 HEADER_BYTES = 348
 """The length of a header, of which it tells first; ITK does not read NIfTI-2, whose headers are longer."""
 
@@ -29,13 +27,9 @@ def check_whole(path: Path) -> None:
     header_file, voxel_file = header_and_voxels(path)
     if header_file is None or voxel_file is None:
         return
-    try:
+    with stream_faults(path):
         end = _end(_beginning(header_file))
         there = _length(voxel_file)
-    except EOFError as fault:
-        raise InputError(f"{path}: the file breaks off (its compressed data do not end)") from fault
-    except zlib.error as fault:
-        raise InputError(f"{path}: the file is damaged (its compressed data cannot be unpacked)") from fault
     if there < end:
         raise InputError(f"{path}: the file breaks off at {100 * there // end} % of its length")
 
@@ -69,7 +63,7 @@ def header_and_voxels(path: Path) -> tuple[Path | None, Path | None]:
 def _beginning(path: Path) -> bytes:
     """As many bytes as a header has, filled up with zeros."""
     start = b""
-    for piece in _pieces(path):
+    for piece in pieces(path):
         start += piece
         if len(start) >= HEADER_BYTES:
             break
@@ -98,27 +92,4 @@ def _length(file: Path) -> int:
     """The file's bytes when unpacked."""
     with file.open("rb") as stream:
         zipped = stream.read(2) == GZIP
-    return sum(map(len, _pieces(file))) if zipped else file.stat().st_size
-
-
-def _pieces(path: Path) -> Iterator[bytes]:
-    """The file's bytes, unpacked if it is gzip by its content, whatever its name, as for ITK.
-
-    Raises EOFError if a gzip stream does not end and zlib.error if it is damaged; what follows it is left out.
-    """
-    with path.open("rb") as file:
-        chunk = file.read(PIECE)
-        if not chunk.startswith(GZIP):
-            while chunk:
-                yield chunk
-                chunk = file.read(PIECE)
-            return
-        while chunk.startswith(GZIP):
-            unzip = zlib.decompressobj(wbits=31)
-            while not unzip.eof:
-                if not chunk:
-                    raise EOFError
-                # The limit matters: a label map may be a thousand times as large as its compressed file.
-                yield unzip.decompress(chunk, PIECE)
-                chunk = unzip.unconsumed_tail or (b"" if unzip.eof else file.read(PIECE))
-            chunk = unzip.unused_data + file.read(2)
+    return sum(map(len, pieces(file))) if zipped else file.stat().st_size

@@ -103,9 +103,67 @@ def test_a_niftis_background_of_nan_counts_as_zero(tmp_path, name):
 
 
 def test_a_file_of_many_pieces_is_whole(tmp_path, monkeypatch):
-    monkeypatch.setattr("MusclePropLib.core.nifti.PIECE", 997)
+    monkeypatch.setattr("MusclePropLib.core.gzipped.PIECE", 997)
     for name in ("a.nii", "a.nii.gz"):
         written(tmp_path / name, NOISE.astype("f8"))
+        np.testing.assert_array_equal(read_volume(tmp_path / name).array, NOISE)
+
+
+def nrrd_header(path, array, more=""):
+    """The header of a compressed NRRD; of one whose voxels lie beside it, in voxels.gz, if it is called .nhdr."""
+    kind = {"<i2": "int16\nendian: little", ">i2": "int16\nendian: big", "|u1": "uint8"}[array.dtype.str]
+    sizes = " ".join(map(str, array.shape[::-1]))
+    beside = "data file: voxels.gz\n" if path.suffix == ".nhdr" else ""
+    return f"NRRD0004\ntype: {kind}\ndimension: 3\nsizes: {sizes}\nencoding: gzip\n{more}{beside}\n".encode()
+
+
+def write_nrrd(path, voxels, header):
+    """The compressed `voxels` behind the header or beside it, as its file is called."""
+    if path.suffix == ".nhdr":
+        (path.parent / "voxels.gz").write_bytes(voxels)
+        path.write_bytes(header)
+    else:
+        path.write_bytes(header + voxels)
+
+
+@pytest.mark.parametrize("read", [read_volume, read_segmentation])
+@pytest.mark.parametrize("name", ["a.nrrd", "a.nhdr"])
+def test_a_damaged_voxel_of_a_compressed_nrrd(tmp_path, name, read):
+    """One flipped bit makes other voxels of all that follow, and more than are needed, where ITK stops reading."""
+    path, labels = tmp_path / name, (NOISE % 3).astype("u1")
+    damaged = np.append(labels, 1)
+    damaged[1000:] ^= 1
+    end = gzip.compress(labels.tobytes())[-8:]
+    write_nrrd(path, gzip.compress(damaged.tobytes())[:-8] + end, nrrd_header(path, labels))
+    assert "the file is damaged" in fault(path, read)
+
+
+@pytest.mark.parametrize("name", ["a.nrrd", "a.nhdr"])
+def test_a_compressed_nrrd_without_its_last_bytes(tmp_path, name):
+    path = tmp_path / name
+    write_nrrd(path, gzip.compress(NOISE.tobytes())[:-6], nrrd_header(path, NOISE.astype("<i2")))
+    assert "the file breaks off" in fault(path)
+
+
+def test_unusual_but_whole_nrrds_are_read(tmp_path):
+    """The other byte order, several streams, and something behind them or before them."""
+    path, labels = tmp_path / "a.nrrd", (NOISE % 3).astype("u1")
+    swapped = NOISE.astype(">i2")
+    plain = labels.tobytes()
+    for voxels, array, more in [
+        (gzip.compress(swapped.tobytes()), swapped, ""),
+        (gzip.compress(plain) + b"more", labels, ""),
+        (gzip.compress(plain[:999]) + gzip.compress(plain[999:]), labels, ""),
+        (gzip.compress(b"before" + plain), labels, "byte skip: 6\n"),
+    ]:
+        write_nrrd(path, voxels, nrrd_header(path, array, more))
+        np.testing.assert_array_equal(read_volume(path).array, array)
+
+
+def test_a_whole_nrrd_is_not_unpacked_once_more(tmp_path, monkeypatch):
+    monkeypatch.delattr("MusclePropLib.core.nrrd.unpacked_bytes")
+    for name in ("a.nrrd", "a.nhdr"):
+        write_volume(tmp_path / name, Volume(NOISE, GRID))
         np.testing.assert_array_equal(read_volume(tmp_path / name).array, NOISE)
 
 
