@@ -1,4 +1,4 @@
-"""Reading gzip streams piece by piece, which tells whether they are whole."""
+"""Reading gzip and zlib streams piece by piece, which tells whether they are whole."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from MusclePropLib.core.errors import InputError
 
 PIECE = 1 << 20
 GZIP = b"\x1f\x8b"
+ZLIB = b"\x78"
 
 
 @contextmanager
@@ -24,21 +25,21 @@ def stream_faults(path: Path) -> Iterator[None]:
         raise InputError(f"{path}: the file is damaged (its compressed data cannot be unpacked)") from fault
 
 
-def pieces(path: Path, start: int = 0) -> Iterator[bytes]:
-    """The file's bytes from `start` on, unpacked if they are gzip by their content, whatever the name, as for ITK.
+def pieces(path: Path, start: int = 0, mark: bytes = GZIP) -> Iterator[bytes]:
+    """The file's bytes from `start` on, unpacked if they begin with `mark`, whatever the file's name, as for ITK.
 
-    Raises EOFError if a gzip stream does not end and zlib.error if it is damaged; what follows it is left out.
+    Raises EOFError if a compressed stream does not end and zlib.error if it is damaged; what follows it is left out.
     """
     with path.open("rb") as file:
         file.seek(start)
         chunk = file.read(PIECE)
-        if not chunk.startswith(GZIP):
+        if not chunk.startswith(mark):
             while chunk:
                 yield chunk
                 chunk = file.read(PIECE)
             return
-        while chunk.startswith(GZIP):
-            unzip = zlib.decompressobj(wbits=31)
+        while chunk.startswith(mark):
+            unzip = zlib.decompressobj(wbits=47)  # gzip or zlib
             while not unzip.eof:
                 if not chunk:
                     raise EOFError

@@ -11,17 +11,17 @@ import glob
 import os
 import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 
-from MusclePropLib.core import nrrd
+from MusclePropLib.core import nifti, nrrd
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.geometry import Geometry
-from MusclePropLib.core.nifti import check_whole, grid_is_finite, header_and_voxels
+from MusclePropLib.core.gzipped import ZLIB, pieces, stream_faults
 
 WRITABLE = (".nrrd", ".nhdr", ".nii", ".nii.gz", ".mha", ".mhd")
 SHEARED = "the image's axes are not at right angles (sheared); resample it onto a grid with right angles first"
@@ -78,14 +78,14 @@ def open_image(path: Path) -> sitk.ImageFileReader:
         reader.ReadImageInformation()
     except RuntimeError as fault:
         if "orthonormal" in str(fault):
-            raise InputError(f"{path}: {SHEARED if grid_is_finite(path) else NOWHERE}") from fault
+            raise InputError(f"{path}: {SHEARED if nifti.grid_is_finite(path) else NOWHERE}") from fault
         raise InputError(f"{path}: not an image that can be read ({_reason(fault)})") from fault
     return reader
 
 
 def image_files(path: Path) -> list[Path]:
     """The file `path` and those beside it that hold the rest of the image, its voxels above all, if they are there."""
-    beside = [file for file in header_and_voxels(path) if file]
+    beside = [file for file in nifti.header_and_voxels(path) if file]
     with contextlib.suppress(OSError):
         for name in _voxel_names(path):
             for pattern in (glob.escape(name), _NUMBER.sub("*", glob.escape(name.split(" ")[0]))):
@@ -115,7 +115,7 @@ def load_pixels(reader: sitk.ImageFileReader | sitk.ImageSeriesReader, path: Pat
     file = Path(reader.GetFileName()) if isinstance(reader, sitk.ImageFileReader) else None
     kind = reader.GetImageIOFromFileName(os.fspath(file)) if file else ""
     if kind == "NiftiImageIO":
-        check_whole(file)
+        nifti.check_whole(file)
     try:
         image = reader.Execute()
     except RuntimeError as fault:
@@ -192,7 +192,11 @@ def save_image(image: sitk.Image, path: Path, finish: Callable[[Path], None] | N
         raise InputError(f"{path}: NIfTI cannot hold axes that are not perpendicular; write .nrrd instead")
     try:
         _write_and_move(image, path, finish)
-    except (RuntimeError, OSError) as fault:
+    except InputError as fault:
+        raise InputError(f"{path}: could not be written whole; is the disk full?") from fault
+    except OSError as fault:
+        raise InputError(f"{path}: cannot be written ({fault.strerror or fault})") from fault
+    except RuntimeError as fault:
         raise InputError(f"{path}: cannot be written ({_reason(fault)})") from fault
 
 
@@ -203,8 +207,34 @@ def _write_and_move(image: sitk.Image, path: Path, finish: Callable[[Path], None
         sitk.WriteImage(image, os.fspath(part), True)
         if finish is not None:
             finish(part)
+        _check_written(part, image)
         for file in sorted(Path(folder).iterdir(), key=lambda file: file == part):
             os.replace(file, path.parent / file.name)
+
+
+def _check_written(part: Path, image: sitk.Image) -> None:
+    """InputError unless the file holds all of `image`: of a disk that is full, ITK's writers say nothing at the end.
+
+    What is compressed is unpacked once more, a piece at a time: its own checksum tells.
+    """
+    voxel_files = image_files(part)[1:]
+    if part.name.endswith((".nii", ".nii.gz")):
+        there = nifti.unpacked_bytes(part)
+    elif part.suffix in _METAIMAGE:
+        there = _unpacked_bytes(part, voxel_files)
+    else:
+        there = nrrd.unpacked_bytes(part, voxel_files)
+    if there < array_of(image).nbytes:
+        raise InputError(f"{part}: voxels are missing")
+
+
+def _unpacked_bytes(path: Path, voxel_files: Sequence[Path]) -> int:
+    """How many bytes the voxels of a compressed MetaImage come to; InputError if they break off or are damaged."""
+    with path.open("rb") as file:
+        next((line for line in file if _VOXELS_IN.match(line)), None)
+        stream, start = (voxel_files[0], 0) if voxel_files else (path, file.tell())
+    with stream_faults(path):
+        return sum(map(len, pieces(stream, start, ZLIB)))
 
 
 def _reason(fault: Exception) -> str:

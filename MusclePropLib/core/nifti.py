@@ -15,6 +15,8 @@ from MusclePropLib.core.gzipped import GZIP, pieces, stream_faults
 
 HEADER_BYTES = 348
 """The length of a header, of which it tells first; ITK does not read NIfTI-2, whose headers are longer."""
+VOXELS_AT = 352
+"""Where the voxels begin in files that ITK writes."""
 
 
 def check_whole(path: Path) -> None:
@@ -32,6 +34,12 @@ def check_whole(path: Path) -> None:
         there = _length(voxel_file)
     if there < end:
         raise InputError(f"{path}: the file breaks off at {100 * there // end} % of its length")
+
+
+def unpacked_bytes(path: Path) -> int:
+    """How many bytes follow the header in a NIfTI file; InputError if its compressed data break off or are damaged."""
+    with stream_faults(path):
+        return _length(path) - VOXELS_AT
 
 
 def grid_is_finite(path: Path) -> bool:

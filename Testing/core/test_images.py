@@ -161,9 +161,10 @@ def test_unusual_but_whole_nrrds_are_read(tmp_path):
 
 
 def test_a_whole_nrrd_is_not_unpacked_once_more(tmp_path, monkeypatch):
-    monkeypatch.delattr("MusclePropLib.core.nrrd.unpacked_bytes")
     for name in ("a.nrrd", "a.nhdr"):
         write_volume(tmp_path / name, Volume(NOISE, GRID))
+    monkeypatch.delattr("MusclePropLib.core.nrrd.unpacked_bytes")
+    for name in ("a.nrrd", "a.nhdr"):
         np.testing.assert_array_equal(read_volume(tmp_path / name).array, NOISE)
 
 

@@ -193,6 +193,29 @@ def test_a_failed_write_keeps_the_file_that_was_there(tmp_path, monkeypatch):
     assert (tmp_path / "a.nrrd").read_bytes() == before
 
 
+@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("missing", [1, 4, 30, 1 << 20])
+def test_a_full_disk_keeps_the_file_that_was_there(tmp_path, monkeypatch, suffix, missing):
+    """ITK's writers say nothing of it: here some of the last bytes, or all, do not reach the disk."""
+    volume = Volume(ramp((20, 20, 20)), Geometry.from_spacing((20, 20, 20), (1, 1, 1)))
+    path = tmp_path / f"calf{suffix}"
+    write_volume(path, volume)
+    before = {file: file.read_bytes() for file in tmp_path.iterdir()}
+    write = sitk.WriteImage
+
+    def cut_off(image, name, compressed):
+        write(image, name, compressed)
+        beside = (file for file in Path(name).parent.iterdir() if file.suffix in (".gz", ".zraw"))
+        voxels = next(beside, Path(name))
+        voxels.write_bytes(voxels.read_bytes()[:-missing])
+
+    monkeypatch.setattr(sitk, "WriteImage", cut_off)
+    with pytest.raises(InputError) as caught:
+        write_volume(path, volume)
+    assert str(caught.value) == f"{path}: could not be written whole; is the disk full?"
+    assert {file: file.read_bytes() for file in tmp_path.iterdir()} == before
+
+
 def test_real_volumes(real):
     volume = read_volume(real / "mr_brats_tumour_pat0006" / "image.nrrd")
     assert volume.array.shape == (145, 137, 145) and volume.array.dtype == np.uint8
