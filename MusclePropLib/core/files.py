@@ -21,13 +21,18 @@ REMOVE_BYTES = 1 << 26
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path` to write to; it takes `path`'s place only if the block succeeds.
 
-    The temporary name ends like the final one, because writers choose the format by the ending.
+    The temporary name ends like the final one, because writers choose the format by the ending. An OSError of that
+    name, or of none, as of a full disk, is raised with `path`.
     """
     path = Path(path)
     part = path.with_name(f"{PART_PREFIX}{uuid.uuid4().hex[:8]}-{path.name}")
     try:
         yield part
         os.replace(part, path)
+    except OSError as fault:
+        if fault.errno is not None and fault.filename in (None, os.fspath(part)):
+            fault.filename = os.fspath(path)
+        raise
     finally:
         part.unlink(missing_ok=True)
 

@@ -12,6 +12,7 @@ import SimpleITK as sitk
 from small_files import write_case
 
 from MusclePropLib import cli
+from MusclePropLib.commands.common import write_text
 from MusclePropLib.core.geometry import Geometry
 from MusclePropLib.core.segmentation import Segment, segmentation_from_labels, write_segmentation
 
@@ -188,6 +189,19 @@ def test_what_the_system_refuses_is_one_sentence(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr("MusclePropLib.core.volumes.write_volume", full)
     assert cli.main(["phantom", "-o", str(tmp_path), "--shape", "8", "16", "16"]) == 1
     assert capsys.readouterr().err == "muscleprop: calf.nrrd: No space left on device\n"
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_fault_in_writing_names_the_file(told, monkeypatch, tmp_path):
+    """Of itself it tells the temporary name, or, from writing to an open file, none."""
+
+    def full(part, *_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), *([str(part)] if told else []))
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(OSError) as caught:
+        write_text(tmp_path / "table.csv", "")
+    assert caught.value.filename == str(tmp_path / "table.csv")
 
 
 @pytest.mark.parametrize("command", ["train cohort", "pretrain"])
