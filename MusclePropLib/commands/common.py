@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from MusclePropLib.core.errors import InputError
-from MusclePropLib.core.files import replacing
+from MusclePropLib.core.files import check_name, replacing
 from MusclePropLib.jobs.protocol import Event, jsonable
 
 if TYPE_CHECKING:
@@ -41,9 +41,9 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """A text file, whole or not at all."""
+    """A text file, whole or not at all; it may tell of file names that are not valid UTF-8."""
     with replacing(path) as part:
-        part.write_text(text, encoding="utf-8")
+        part.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def check_output(path: Path, inputs: Iterable[Path] = ()) -> None:
@@ -53,6 +53,7 @@ def check_output(path: Path, inputs: Iterable[Path] = ()) -> None:
     """
     from MusclePropLib.core.images import check_ending
 
+    check_name(path)
     check_ending(path, SEGMENTATION_ENDINGS)
     if not path.parent.is_dir():
         raise InputError(f"{path}: there is no such folder")

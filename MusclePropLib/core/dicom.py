@@ -11,7 +11,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from MusclePropLib.core.errors import InputError
-from MusclePropLib.core.files import is_hidden
+from MusclePropLib.core.files import check_name, is_hidden
 from MusclePropLib.core.images import SHEARED, open_image
 
 SERIES_UID = "0020|000e"
@@ -33,7 +33,8 @@ HEADER_BYTES = 1 << 14
 
 
 def is_dicom(path: Path) -> bool:
-    """Whether `path` is a folder or a file that ITK's DICOM reader takes."""
+    """Whether `path` is a folder or a file that ITK's DICOM reader takes. InputError for a name that it cannot take."""
+    check_name(path)
     return path.is_dir() or sitk.ImageFileReader.GetImageIOFromFileName(os.fspath(path)) == "GDCMImageIO"
 
 
@@ -41,8 +42,9 @@ def series_reader(path: Path) -> sitk.ImageSeriesReader | sitk.ImageFileReader:
     """A reader for the series in folder `path`, or for the series that file `path` belongs to.
 
     Raises InputError if the folder holds no series, or several, so that the choice is the user's and not the order
-    of the files, if a file of the series cannot be read, and for a DICOM SEG.
+    of the files, if a file of the series cannot be read or has a name that is not UTF-8, and for a DICOM SEG.
     """
+    check_name(path)
     if path.is_dir():
         folder, series = path, _series_ids(path)
         if not series:
@@ -56,6 +58,8 @@ def series_reader(path: Path) -> sitk.ImageSeriesReader | sitk.ImageFileReader:
             return single
         folder, uid = path.parent, single.GetMetaData(SERIES_UID).strip()
     files = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(os.fspath(folder), uid)
+    for name in files:
+        check_name(Path(name))
     if len(files) == 1 and _frames(single := _open(Path(files[0]))) > 1:
         return single
     if files:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
+from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.steps import Steps
 
 PART_PREFIX = ".part-"
@@ -47,6 +48,15 @@ def distinct(names: Sequence[str]) -> list[str]:
         taken.add(name.casefold())
         found.append(name)
     return found
+
+
+def check_name(path: Path) -> None:
+    """InputError for a name that is not valid UTF-8, as out of an old ZIP: SimpleITK would end the whole process."""
+    try:
+        os.fspath(path).encode("utf-8")
+    except UnicodeEncodeError as fault:
+        shown = os.fsencode(path).decode("utf-8", "backslashreplace")
+        raise InputError(f"{shown}: the name is not valid UTF-8; rename the file") from fault
 
 
 def is_hidden(name: str) -> bool:

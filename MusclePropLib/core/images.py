@@ -20,6 +20,7 @@ import SimpleITK as sitk
 
 from MusclePropLib.core import nifti, nrrd
 from MusclePropLib.core.errors import InputError
+from MusclePropLib.core.files import check_name
 from MusclePropLib.core.geometry import Geometry
 from MusclePropLib.core.gzipped import ZLIB, pieces, stream_faults
 
@@ -68,6 +69,7 @@ def image_of(array: np.ndarray, geometry: Geometry) -> sitk.Image:
 
 def open_image(path: Path) -> sitk.ImageFileReader:
     """A reader that has read the header of `path` only. InputError if there is no such file or no image in it."""
+    check_name(path)
     if path.is_dir():
         raise InputError(f"{path}: a folder, where a file is needed")
     if not path.is_file():
@@ -184,6 +186,7 @@ def save_image(image: sitk.Image, path: Path, finish: Callable[[Path], None] | N
     `finish` may change the written file before it is given its name. Raises InputError if it cannot be written, and
     for a sheared grid as NIfTI, which would silently straighten it.
     """
+    check_name(path)
     check_ending(path, WRITABLE)
     if not path.parent.is_dir():
         raise InputError(f"{path}: there is no such folder")

@@ -52,6 +52,22 @@ def test_one_bad_case_does_not_stop_the_rest(recordings, capsys):
     assert not list(out.rglob("*.part-*"))
 
 
+def test_nor_does_a_name_that_is_not_utf8(tmp_path, capsys):
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    write_case(folder, "z")
+    for path in write_case(folder, "a"):
+        try:
+            path.rename(path.with_name(path.name.replace("a", "m\udcfc", 1)))
+        except OSError:
+            pytest.skip("the disk has no room for such names")
+    status, cases = batch(folder, capsys)
+    assert status == 1 and cases["z"]["status"] == "done"
+    assert "the name is not valid UTF-8" in cases["m\udcfc"]["message"]
+    rows = list(csv.DictReader((tmp_path / "out" / "summary.csv").open(encoding="utf-8")))
+    assert [row["status"] for row in rows if row["case"] != "z"] == ["failed"]
+
+
 def test_no_case_depends_on_the_cases_before_it(tmp_path, capsys):
     """Two raters' drawings on copies of one image: the second one's result must not know of the first one's."""
     for rater in ("rater-A", "rater-B"):

@@ -89,6 +89,17 @@ def test_a_damaged_slice_is_not_left_out(tmp_path, which, kept):
         assert f"{paths[which].name} of the DICOM series cannot be read" in refused(path)
 
 
+def test_a_slice_whose_name_is_not_utf8(tmp_path):
+    """It would end the whole process in SimpleITK."""
+    paths = write_series(tmp_path)
+    try:
+        paths[2].rename(tmp_path / "b\udce4.dcm")
+    except OSError:
+        pytest.skip("the disk has no room for such names")
+    with pytest.raises(InputError, match="the name is not valid UTF-8; rename the file"):
+        read_volume(tmp_path)
+
+
 def test_damaged_files_of_other_series_do_not_matter_beside_a_named_file(tmp_path):
     paths = write_series(tmp_path)
     other = write_series(tmp_path, uid="1.2.3.7", prefix="other")

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from MusclePropLib.core.dicom import is_dicom, series_reader
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.geometry import Geometry
-from MusclePropLib.core.images import image_of
+from MusclePropLib.core.images import image_of, open_image
 from MusclePropLib.core.segmentation import read_segmentation
 from MusclePropLib.core.volumes import Volume, read_volume, write_volume
 
@@ -205,6 +206,18 @@ def test_a_metaimage_whose_voxels_are_missing_or_break_off(tmp_path):
     voxels.unlink()
     message = fault(tmp_path / "a.mhd")
     assert "a.raw, is missing" in message and "No such file" not in message
+
+
+def write(path):
+    write_volume(path, Volume(NOISE, GRID))
+
+
+@pytest.mark.parametrize("use", [open_image, is_dicom, series_reader, write])
+def test_a_name_that_is_not_utf8_is_refused(tmp_path, use):
+    """It would end the whole process in SimpleITK."""
+    with pytest.raises(InputError, match="the name is not valid UTF-8; rename the file") as caught:
+        use(tmp_path / "m\udcfcller.nrrd")
+    assert "ller.nrrd: " in str(caught.value).encode().decode()
 
 
 def test_a_compressed_nifti_is_read_as_before(tmp_path):

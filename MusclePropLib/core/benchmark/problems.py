@@ -66,7 +66,7 @@ def _checksum(path: Path, files_of: Callable[[Path], list[Path]]) -> str | None:
     try:
         files = files_of(path)
         sums = [_file_checksum(file, file.stat().st_mtime_ns) for file in files]
-    except OSError:
+    except (OSError, InputError):
         return None
     if files == [path]:
         return sums[0]
