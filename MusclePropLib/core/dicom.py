@@ -20,6 +20,8 @@ ORIENTATION = "0020|0037"
 SPACING_BETWEEN = "0018|0088"
 FRAME_TIMES = ("0018|1063", "0018|1065")
 SAME_PLACE_MM = 1e-3
+PARALLEL = 0.01
+"""How far the parts of parallel axes may differ: they may be rounded."""
 SOP_CLASS = "0008|0016"
 SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
 NUMBER = "0020|0013"
@@ -165,14 +167,17 @@ def uid_in(start: bytes, tag: bytes) -> str:
 def uneven_positions(reader: sitk.ImageSeriesReader, pixel: float, path: Path) -> np.ndarray | None:
     """Positions (slices,) in mm of a series that has been read, if its slices are not evenly spaced; else None.
 
-    InputError if they do not all follow each other in one direction: then it holds several volumes; if they do so at a
-    slant, by more than a part of the `pixel` (mm); and if there are gaps because slices are missing.
+    InputError if they are not parallel; if they do not all follow each other in one direction: then it holds several
+    volumes; if they do so at a slant, by more than a part of the `pixel` (mm); and if there are gaps because slices are
+    missing.
     """
     files = reader.GetFileNames()
     if not all(reader.HasMetaDataKey(i, key) for i in range(len(files)) for key in (POSITION, ORIENTATION)):
         return None
     corners = np.array([reader.GetMetaData(i, POSITION).split("\\") for i in range(len(files))], dtype=float)
-    row, column = np.array(reader.GetMetaData(0, ORIENTATION).split("\\"), dtype=float).reshape(2, 3)
+    axes = np.array([reader.GetMetaData(i, ORIENTATION).split("\\") for i in range(len(files))], dtype=float)
+    _check_parallel(axes, files, path)
+    row, column = axes[0].reshape(2, 3)
     normal = np.cross(row, column)
     positions = (corners - corners[0]) @ normal
     positions = positions if positions[-1] >= 0 else -positions
@@ -182,6 +187,14 @@ def uneven_positions(reader: sitk.ImageSeriesReader, pixel: float, path: Path) -
         return None
     _check_complete(reader, np.diff(positions), path)
     return positions
+
+
+def _check_parallel(axes: np.ndarray, files: Sequence[str], path: Path) -> None:
+    """InputError if a slice's `axes` (slices, 6) differ from the others', as a localizer's under the same series."""
+    off = np.abs(axes - np.median(axes, axis=0)).max(axis=1)
+    if off.max() > PARALLEL:
+        odd = Path(files[int(np.argmax(off))]).name
+        raise InputError(f"{path}: the orientations of its slices differ; is {odd} a localizer? one volume is needed")
 
 
 def evenly_spaced(positions: np.ndarray, path: Path) -> bool:

@@ -81,7 +81,9 @@ def open_image(path: Path) -> sitk.ImageFileReader:
     except RuntimeError as fault:
         if "orthonormal" in str(fault):
             raise InputError(f"{path}: {SHEARED if nifti.grid_is_finite(path) else NOWHERE}") from fault
-        raise InputError(f"{path}: not an image that can be read ({_reason(fault)})") from fault
+        # ITK gives the last fault of the system, which has nothing to do with it.
+        reason = "its header is damaged" if "MetaImageIO" in str(fault) else _reason(fault)
+        raise InputError(f"{path}: not an image that can be read ({reason})") from fault
     return reader
 
 
@@ -123,13 +125,25 @@ def load_pixels(reader: sitk.ImageFileReader | sitk.ImageSeriesReader, path: Pat
     except RuntimeError as fault:
         if kind == "NrrdImageIO":  # which says less of a damaged file
             nrrd.unpacked_bytes(file, image_files(file)[1:])
-        reason = _metaimage_fault(path) if "MetaImageIO" in str(fault) else _reason(fault)
+        odd = _odd_slice(reader.GetFileNames()) if isinstance(reader, sitk.ImageSeriesReader) else ""
+        reason = _metaimage_fault(path) if "MetaImageIO" in str(fault) else odd or _reason(fault)
         raise InputError(f"{path}: the image cannot be read ({reason})") from fault
     if kind == "NrrdImageIO":
         nrrd.check_read(file, image_files(file)[1:], array_of(image))
     if not np.isfinite([*image.GetOrigin(), *image.GetSpacing(), *image.GetDirection()]).all():
         raise InputError(f"{path}: {NOWHERE}")
     return image
+
+
+def _odd_slice(files: Sequence[str]) -> str:
+    """Which slice of a series has another size than most; "" if they all are of one size."""
+    sizes = [open_image(Path(file)).GetSize()[:2] for file in files]
+    usual = max(sizes, key=sizes.count)
+    odd = next((index for index, size in enumerate(sizes) if size != usual), None)
+    if odd is None:
+        return ""
+    (columns, rows), name = sizes[odd], Path(files[odd]).name
+    return f"the slice {name} has {columns} x {rows} pixels, where others have {usual[0]} x {usual[1]}"
 
 
 def _metaimage_fault(path: Path) -> str:
@@ -242,6 +256,8 @@ def _unpacked_bytes(path: Path, voxel_files: Sequence[Path]) -> int:
 
 def _reason(fault: Exception) -> str:
     """The last line of ITK's report, without the object's address."""
+    if "determinant is 0" in str(fault) or "Zero-valued spacing" in str(fault):
+        return "its header is damaged: voxels have no size or no direction"
     last = str(fault).strip().splitlines()[-1]
     if "Unable to determine ImageIO reader" in last:
         return "unknown format"

@@ -158,6 +158,34 @@ def test_a_time_series_is_no_volume(tmp_path, distances):
         read_volume(tmp_path)
 
 
+def rewrite(path, image, **tags):
+    """A slice's file with other pixels or tags."""
+    before = sitk.ReadImage(path)
+    for key in before.GetMetaDataKeys():
+        if not key.startswith(("0028", "7fe0")):
+            image.SetMetaData(key, before.GetMetaData(key))
+    for key, value in tags.items():
+        image.SetMetaData(key.replace("_", "|"), value)
+    writer = sitk.ImageFileWriter()
+    writer.KeepOriginalImageUIDOn()
+    writer.SetFileName(str(path))
+    writer.Execute(image)
+
+
+def test_a_slice_of_another_size_is_named(tmp_path):
+    odd = write_series(tmp_path)[2]
+    rewrite(odd, sitk.GetImageFromArray(ARRAY[2][:4]))
+    assert f"the slice {odd.name} has 7 x 4 pixels, where others have 7 x 6" in refused(tmp_path)
+
+
+@pytest.mark.parametrize("which", [0, 2, 4])
+def test_a_slice_of_another_orientation_is_named(tmp_path, which):
+    odd = write_series(tmp_path)[which]
+    rewrite(odd, sitk.GetImageFromArray(ARRAY[which]), **{"0020_0037": "1\\0\\0\\0\\1\\0"})
+    message = refused(tmp_path)
+    assert f"the orientations of its slices differ; is {odd.name} a localizer?" in message
+
+
 def write_frames(path, kind="3.1", syntax="1.2.840.10008.1.2.1", **more):
     """One file of five frames; `kind` is the end of its class, by default a loop of ultrasound frames."""
     pydicom = pytest.importorskip("pydicom")

@@ -198,6 +198,24 @@ def test_a_metaimage_that_breaks_off(tmp_path, compressed):
     assert "cannot be read (the file breaks off" in fault(path)
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("NDims = 3", "NDims = x"),
+        ("ElementDataFile", "Element"),
+        ("TransformMatrix = 1 0 0 0 1 0 0 0 1", "TransformMatrix = 0 0 0 0 0 0 0 0 0"),
+        ("ElementSpacing = 0.25", "ElementSpacing = 0"),
+    ],
+)
+def test_a_metaimage_whose_header_is_damaged(tmp_path, old, new):
+    path = tmp_path / "a.mhd"
+    sitk.WriteImage(image_of(NOISE, GRID), path)
+    whole = path.read_text(encoding="utf-8")
+    assert old in whole
+    path.write_text(whole.replace(old, new), encoding="utf-8")
+    assert "its header is damaged" in fault(path)
+
+
 def test_a_metaimage_whose_voxels_are_missing_or_break_off(tmp_path):
     sitk.WriteImage(image_of(NOISE, GRID), tmp_path / "a.mhd")
     voxels = tmp_path / "a.raw"
