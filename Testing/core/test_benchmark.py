@@ -303,10 +303,30 @@ def test_a_file_that_is_no_result_is_refused(tmp_path):
         Store(path, {})
 
 
-@pytest.mark.parametrize("wrong", [{"methods": ("magic",)}, {"layout": "spiral"}, {"slices": (0,)}, {"slices": ()}])
-def test_an_impossible_plan_is_refused(wrong):
-    with pytest.raises(InputError):
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"methods": ("magic",)}, "no method is called 'magic'"),
+        ({"layout": "spiral"}, "no layout is called 'spiral'"),
+        ({"slices": (0,)}, "at least 1"),
+        ({"slices": ()}, "at least 1"),
+        ({"seeds": ()}, "needs seeds"),
+        ({"seeds": (-1,)}, "needs seeds"),
+        ({"options": {"copy": {"foo": 1}}}, "copy has no option 'foo'"),
+        ({"options": {"muscleprop-priors": {"time_limt": 3}}}, "no option 'time_limt'.*time_limit"),
+        ({"options": {"flow": {"carrry": "masks"}}}, "there are carry"),
+    ],
+)
+def test_an_impossible_plan_is_refused(wrong, said):
+    with pytest.raises(InputError, match=said):
         Plan(**{"methods": ("copy",), "slices": (3,)} | wrong)
+
+
+def test_options_of_every_method_are_known():
+    """Those of MuscleProp are its settings, besides its own; a method of volumes alone has others than `run`."""
+    Plan(("copy",), (3,), options={"muscleprop": {"time_limit": 9.0, "alone": True}, "labelprop": {"epochs": 2}})
+    with pytest.raises(InputError, match="area-spline has no option"):
+        Plan(("copy",), (3,), options={"area-spline": {"epochs": 2}})
 
 
 def test_bootstrap_agrees_with_theory_and_leaves_out_nan():

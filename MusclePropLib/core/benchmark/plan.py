@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from MusclePropLib.core.benchmark.layouts import CHANCE, LAYOUTS
 from MusclePropLib.core.errors import InputError
-from MusclePropLib.core.rivals import rival_named
+from MusclePropLib.core.rivals import check_options, rival_named
 
 Options = Mapping[str, object]
 
@@ -30,12 +30,16 @@ class Plan:
     options: Mapping[str, Options] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in (*self.methods, *self.options):
+        for name in self.methods:
             rival_named(name)
+        for name, options in self.options.items():
+            check_options(rival_named(name), options)
         if self.layout not in LAYOUTS:
             raise InputError(f"no layout is called '{self.layout}'; there are {', '.join(LAYOUTS)}")
         if not self.methods or not self.slices or min(self.slices) < 1:
             raise InputError("a benchmark needs methods, and numbers of drawn slices of at least 1")
+        if not self.seeds or min(self.seeds) < 0:
+            raise InputError("a benchmark needs seeds, whole numbers from 0 on")
 
     def draws(self) -> Iterator[tuple[int, int]]:
         """(number of slices, seed) of each run; one seed where chance has no part."""

@@ -55,7 +55,8 @@ def _groups(rows: Sequence[Row]) -> dict[str, list[Row]]:
     cases = list(dict.fromkeys(row["case"] for row in rows))
     groups = {case: [row for row in rows if row["case"] == case] for case in cases} if len(cases) <= MOST_CASES else {}
     subjects = len({row["subject"] for row in rows})
-    return ({f"Mean of {subjects} subjects": list(rows)} if subjects > 1 else {}) | groups
+    told = "cases" if all(row["subject"] == row["case"] for row in rows) else "subjects"  # whose they are nobody said
+    return ({f"Mean of {subjects} {told}": list(rows)} if subjects > 1 else {}) | groups
 
 
 def _panel(panel: Axes, rows: Sequence[Row], figure_name: str, size: bool) -> None:

@@ -10,6 +10,8 @@ measures.
 from __future__ import annotations
 
 import importlib
+import inspect
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -82,6 +84,24 @@ def rival_named(name: str) -> Rival:
     if name not in RIVALS:
         raise InputError(f"no method is called '{name}'; there are {', '.join(RIVALS)}")
     return RIVALS[name]
+
+
+def check_options(rival: Rival, options: Iterable[str]) -> None:
+    """InputError for an option that the method does not have, before any case is read."""
+    try:
+        module = importlib.import_module(f"{__name__}.{rival.module}")
+    except ImportError:  # of which every run will tell
+        return
+    known = {*inspect.signature(module.volumes if rival.volumes_only else module.run).parameters}
+    if rival.own:
+        from MusclePropLib.core.propagation import Settings
+
+        known |= {*inspect.signature(Settings).parameters}
+    known -= {"volume", "annotations", "settings"}
+    for name in options:
+        if name not in known:
+            there = f"; there are {', '.join(sorted(known))}" if known else ""
+            raise InputError(f"{rival.name} has no option '{name}'{there}")
 
 
 def answer_of(rival: Rival, volume: Volume, annotations: Annotations, **options: object) -> Answer:

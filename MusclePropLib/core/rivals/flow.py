@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from MusclePropLib.core.annotations import Annotations
+from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.rivals.gaps import Gap, blend, gaps, known_masks, signed_distance
 from MusclePropLib.core.volumes import Volume
 
@@ -21,7 +22,12 @@ KEPT_BYTES = 2 << 30
 
 
 def run(volume: Volume, annotations: Annotations, carry: str = "masks") -> list[np.ndarray]:
-    """One bool mask (slices, rows, columns) per muscle. Beyond the outermost known slices masks are carried on."""
+    """One bool mask (slices, rows, columns) per muscle. Beyond the outermost known slices masks are carried on.
+
+    Raises InputError unless `carry` is "masks" or "distances".
+    """
+    if carry not in ("masks", "distances"):
+        raise InputError(f"flow carries masks or distances, not '{carry}'")
     frames = _to_bytes(volume.array)
     carrier = _Carrier(frames, volume.geometry.spacing[1:], carry)
     results = [np.zeros(annotations.shape, bool) for _ in annotations.muscles]
