@@ -55,6 +55,12 @@ def test_copying_takes_the_nearest_slice():
     assert np.array_equal(mask[4], truth[0]) and np.array_equal(mask[6], truth[10])
 
 
+def test_flow_carries_nothing_else():
+    volume, truth = cone()
+    with pytest.raises(InputError, match="masks or distances, not 'edges'"):
+        masks_of(RIVALS["flow"], volume, drawn_on(truth, DRAWN), carry="edges")
+
+
 def test_flow_follows_a_drift_that_interpolation_cannot_know():
     """Beyond the last drawn slice only the images tell where the cone goes."""
     truth = cone()[1]
