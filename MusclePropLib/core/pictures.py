@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import fill
 
 import numpy as np
 from matplotlib import rc_context
@@ -13,13 +14,17 @@ from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpecFromSubplotSpec
 from matplotlib.lines import Line2D
 
-from MusclePropLib.core.annotations import Annotations
+from MusclePropLib.core.annotations import Annotations, MuscleAnnotation
 from MusclePropLib.core.files import replacing
 from MusclePropLib.core.geometry import Geometry
 
 COLUMNS = 5
 MARGIN = 0.12  # of the muscles' extent
-WIDTH, TITLES, CURVES = 15.0, 0.5, 3.2  # inches: the figure, what stands above a row, the curves
+WIDTH, TITLES, CURVES = 15.0, 0.5, 3.2  # inches: the figure, two lines above a row, the curves
+LETTER, LINE, HANDLE = 0.086, 0.2, 0.67  # inches of usual text, and of what stands before a name in a legend
+PANEL_LETTERS, LEGEND_LETTERS, TITLE_LETTERS = 34, 60, 110  # of a line
+PANEL_LINES, LEGEND_LINES = 5, 2  # at most
+DRAWN, REFERENCE = "drawn by the expert (tinted above)", "reference"
 LONGEST_SIDE = 700  # pixels of a panel; larger images are thinned
 BACKGROUND, INK, FAINT = "#111417", "#e8eaed", "#9aa0a6"
 SCALE_BAR_MM = (50, 20, 10, 5, 2, 1)
@@ -62,17 +67,24 @@ def montage(
     counts = _counts(labels, len(annotations.muscles))
     drawn, between = chosen_slices(annotations, counts.sum(axis=0) > 0)
     view = _view([*drawn, *between], labels, annotations, geometry)
-    heights = (view.aspect * WIDTH / COLUMNS + TITLES,) * 2 + (CURVES,)
-    figure = Figure(figsize=(WIDTH, sum(heights) + TITLES), facecolor=BACKGROUND, layout="constrained")
+    titles = {t: _title(t, positions[t], annotations) for t in (*drawn, *between)}
+    entries = [*map(_entry, annotations.muscles), DRAWN, *([] if reference is None else [REFERENCE])]
+    columns = legend_columns(entries, WIDTH - 1)
+    heights = [view.aspect * WIDTH / COLUMNS + _above(titles, slices) for slices in (drawn, between)]
+    heights.append(CURVES + LINE * (max(map(_lines, entries)) * -(-len(entries) // columns) - 1))
+    heading = fill(title or "Propagated muscles", TITLE_LETTERS)
+    size = WIDTH, sum(heights) + TITLES * _lines(heading)
+    figure = Figure(figsize=size, facecolor=BACKGROUND, layout="constrained")
     rows = figure.add_gridspec(3, 1, height_ratios=heights)
     for row, slices in zip(rows, (drawn, between), strict=False):
         for axes, t in zip(_row_of_axes(figure, row), slices, strict=False):
-            _show_slice(axes, t, positions[t], image, labels, annotations, reference, view)
+            axes.set_title(titles[t], color=INK, fontsize=10)
+            _show_slice(axes, t, image, labels, annotations, reference, view)
     pixel_cm2 = geometry.spacing[1] * geometry.spacing[2] / 100
     areas = figure.add_subplot(rows[2])
     truth = None if reference is None else _counts(reference, len(annotations.muscles)) * pixel_cm2
-    _show_areas(areas, positions, counts * pixel_cm2, truth, annotations)
-    figure.suptitle(title or "Propagated muscles", color=INK, fontsize=15)
+    _show_areas(areas, positions, counts * pixel_cm2, truth, annotations, columns)
+    figure.suptitle(heading, color=INK, fontsize=15)
     with replacing(Path(path)) as part:
         figure.savefig(part, dpi=110, facecolor=BACKGROUND)
 
@@ -88,6 +100,34 @@ def chosen_slices(annotations: Annotations, filled: np.ndarray) -> tuple[list[in
         between.append(t)
         distance = np.minimum(distance, np.abs(np.arange(len(filled)) - t))
     return drawn, sorted(between)
+
+
+def legend_columns(entries: Sequence[str], inches: float) -> int:
+    """As many columns as fit; `entries` are put into them one column after the other, as evenly as can be."""
+    widths = [HANDLE + LETTER * max(map(len, entry.split("\n"))) for entry in entries]
+    fitting = (n for n in range(len(widths), 1, -1) if sum(map(max, np.array_split(widths, n))) <= inches)
+    return next(fitting, 1)
+
+
+def _entry(muscle: MuscleAnnotation) -> str:
+    """The muscle's name for the legend."""
+    return fill(muscle.name, LEGEND_LETTERS, max_lines=LEGEND_LINES, placeholder="…")
+
+
+def _title(t: int, position: float, annotations: Annotations) -> str:
+    """What stands above slice `t`."""
+    names = ", ".join(muscle.name for muscle in annotations.muscles if t in muscle.drawn)
+    said = fill(f"drawn: {names}", PANEL_LETTERS, max_lines=PANEL_LINES, placeholder="…") if names else "propagated"
+    return f"slice {t}, {position:.0f} mm\n{said}"
+
+
+def _above(titles: Mapping[int, str], slices: Sequence[int]) -> float:
+    """Inches above a row of slices."""
+    return TITLES + LINE * (max((_lines(titles[t]) for t in slices), default=2) - 2)
+
+
+def _lines(text: str) -> int:
+    return text.count("\n") + 1
 
 
 def _counts(labels: np.ndarray, muscles: int) -> np.ndarray:
@@ -124,7 +164,6 @@ def _row_of_axes(figure: Figure, row: object) -> list[Axes]:
 def _show_slice(
     axes: Axes,
     t: int,
-    position: float,
     image: np.ndarray,
     labels: np.ndarray,
     annotations: Annotations,
@@ -134,22 +173,15 @@ def _show_slice(
     frame = np.asarray(image[t])[view.window].astype(np.float32)
     low, high = np.percentile(frame, (1, 99.5))
     axes.imshow(frame, cmap="gray", vmin=low, vmax=max(high, low + 1e-6), aspect=view.pixel[0] / view.pixel[1])
-    names = []
     for index, muscle in enumerate(annotations.muscles):
         drawn = muscle.drawn.get(t)
         if drawn is not None:
-            names.append(muscle.name)
             _tint(axes, drawn[view.window], muscle.color)
             _outline(axes, drawn[view.window], muscle.color, 1.8)
         else:
             _outline(axes, labels[t][view.window] == index + 1, muscle.color, 1.8)
             if reference is not None:
                 _outline(axes, reference[t][view.window] == index + 1, "white", 0.9, (0, (3, 3)))
-    axes.set_title(
-        f"slice {t}, {position:.0f} mm" + (f"\ndrawn: {', '.join(names)}" if names else "\npropagated"),
-        color=INK,
-        fontsize=10,
-    )
     _scale_bar(axes, frame.shape, view.pixel[1])
 
 
@@ -173,13 +205,19 @@ def _scale_bar(axes: Axes, shape: tuple[int, int], pixel: float) -> None:
 
 
 def _show_areas(
-    axes: Axes, positions: np.ndarray, areas: np.ndarray, truth: np.ndarray | None, annotations: Annotations
+    axes: Axes,
+    positions: np.ndarray,
+    areas: np.ndarray,
+    truth: np.ndarray | None,
+    annotations: Annotations,
+    columns: int,
 ) -> None:
-    """Areas (muscles, slices) in cm2 along the leg; dots where the expert has drawn."""
+    """Areas (muscles, slices) in cm2 along the leg; dots where the expert has drawn; a legend of so many columns."""
     order = np.argsort(positions)
     handles = []
     for index, muscle in enumerate(annotations.muscles):
-        (line,) = axes.plot(positions[order], areas[index][order], color=muscle.color, linewidth=2, label=muscle.name)
+        style = {"color": muscle.color, "linewidth": 2, "label": _entry(muscle)}
+        (line,) = axes.plot(positions[order], areas[index][order], **style)
         if truth is not None:
             axes.plot(positions[order], truth[index][order], color="white", linewidth=0.9, linestyle=(0, (3, 3)))
         drawn = muscle.drawn_slices
@@ -193,13 +231,13 @@ def _show_areas(
             linestyle="",
             color=FAINT,
             markeredgecolor="white",
-            label="drawn by the expert (tinted above)",
+            label=DRAWN,
         )
     )
     if truth is not None:
-        handles.append(Line2D([], [], linestyle=(0, (3, 3)), color="white", linewidth=0.9, label="reference"))
+        handles.append(Line2D([], [], linestyle=(0, (3, 3)), color="white", linewidth=0.9, label=REFERENCE))
     place = {"loc": "lower right", "bbox_to_anchor": (1, 1), "frameon": False}
-    axes.legend(handles=handles, labelcolor=INK, ncols=len(handles), **place)
+    axes.legend(handles=handles, labelcolor=INK, ncols=columns, **place)
     axes.set_facecolor(BACKGROUND)
     axes.set_xlabel("along the leg (mm)", color=INK)
     axes.set_ylabel("cross-sectional area (cm²)", color=INK)
