@@ -61,6 +61,7 @@ def write_dicom_seg(path: Path, segmentation: Segmentation, series: Path, even: 
         )
     except (AttributeError, ValueError, TypeError, KeyError) as fault:
         raise InputError(f"{series}: a DICOM SEG cannot be made for this series ({fault})") from fault
+    seg.SpecificCharacterSet = "ISO_IR 192"  # UTF-8: names may be in any script, whatever the series is in
     with replacing(path) as part:
         seg.save_as(part)
 
@@ -99,7 +100,7 @@ def _description(segment: Segment, number: int) -> object:
     category, kind = _terminology(segment.tags.get("TerminologyEntry", ""))
     return SegmentDescription(
         segment_number=number,
-        segment_label=segment.name[:64],
+        segment_label=segment.name.replace("\\", "/")[:64],  # a backslash would part it into two
         segmented_property_category=category,
         segmented_property_type=kind,
         algorithm_type="SEMIAUTOMATIC",

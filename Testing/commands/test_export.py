@@ -177,7 +177,7 @@ def test_overlap_cannot_be_a_label_map(result, tmp_path, capsys):
 # DICOM SEG
 
 
-def write_series(folder, frame_of_reference="1.2.7", places=(0, 2, 4, 6, 8)):
+def write_series(folder, frame_of_reference="1.2.7", places=(0, 2, 4, 6, 8), patient="A^B", character_set=None):
     """An oblique ultrasound series with slices at these mm, its files named against their order."""
     pydicom = pytest.importorskip("pydicom")
     folder.mkdir(exist_ok=True)
@@ -186,7 +186,9 @@ def write_series(folder, frame_of_reference="1.2.7", places=(0, 2, 4, 6, 8)):
         data = pydicom.Dataset()
         data.SOPClassUID, data.SOPInstanceUID = "1.2.840.10008.5.1.4.1.1.7", f"1.2.3.{index + 1}"
         data.StudyInstanceUID, data.SeriesInstanceUID, data.Modality = "1.2.9", "1.2.3", "US"
-        data.PatientID, data.PatientName, data.PatientBirthDate, data.PatientSex = "7", "A^B", "", ""
+        if character_set:
+            data.SpecificCharacterSet = character_set
+        data.PatientID, data.PatientName, data.PatientBirthDate, data.PatientSex = "7", patient, "", ""
         data.StudyDate, data.StudyTime, data.StudyID, data.AccessionNumber = "20260101", "101010", "1", ""
         data.ReferringPhysicianName, data.SeriesNumber, data.InstanceNumber = "", 4, index + 1
         if frame_of_reference:
@@ -203,13 +205,13 @@ def write_series(folder, frame_of_reference="1.2.7", places=(0, 2, 4, 6, 8)):
     return folder
 
 
-def drawn_on(series, tmp_path):
+def drawn_on(series, tmp_path, second="GL"):
     """Two overlapping segments on the grid of the series."""
     geometry = read_volume(series).geometry
     gm, gl = np.zeros(geometry.shape, np.uint8), np.zeros(geometry.shape, np.uint8)
     gm[1:4, 1:4, 2:5], gl[2:, 3:5, 1:6] = 1, 2
     terminology = "list~SCT^91723000^Anatomical Structure~SCT^213689008^Gastrocnemius medialis~^^~x~^^~^^"
-    segments = [Segment("GM", (0.8, 0.2, 0.2), {"TerminologyEntry": terminology}), Segment("GL", layer=1, value=2)]
+    segments = [Segment("GM", (0.8, 0.2, 0.2), {"TerminologyEntry": terminology}), Segment(second, layer=1, value=2)]
     path = tmp_path / "drawn.seg.nrrd"
     write_segmentation(path, Segmentation(geometry, [gm, gl], segments))
     return path, [gm == 1, gl == 2], geometry
@@ -230,6 +232,19 @@ def test_dicom_seg_is_read_back_on_the_grid_of_the_series(tmp_path):
         found = Geometry(volume.spatial_shape, volume.affine)
         whole = Segmentation(found, [volume.array[..., n].astype(np.uint8)], [Segment("x")]).resampled_to(geometry)
         np.testing.assert_array_equal(whole.mask(0), mask)
+
+
+@pytest.mark.parametrize("name", ["肌肉", "Müller ß", "a\\b"])
+@pytest.mark.parametrize(("patient", "character_set"), [("A^B", None), ("Bäcker^Ö", "ISO_IR 100")])
+def test_dicom_seg_keeps_names_in_any_script(tmp_path, name, patient, character_set):
+    """And the patient's, which the series may have in another character set. No label can hold a backslash."""
+    highdicom = pytest.importorskip("highdicom")
+    series = write_series(tmp_path / "series", patient=patient, character_set=character_set)
+    path, *_ = drawn_on(series, tmp_path, name)
+    assert export(path, "-o", tmp_path / "seg.dcm", "--image", series) == 0
+    seg = highdicom.seg.segread(tmp_path / "seg.dcm")
+    assert seg.get_segment_description(2).segment_label == name.replace("\\", "/")
+    assert seg.PatientName == patient
 
 
 def test_dicom_seg_of_an_uneven_series_lies_on_its_slices(tmp_path):
