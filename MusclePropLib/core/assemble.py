@@ -64,7 +64,8 @@ def _field_on(part: Placed, frame: CropFrame, t: int, positions: np.ndarray) -> 
     if after == 0 or after == len(frame.slices) or not (part.valid[after - 1] and part.valid[after]):
         return None
     low, high = positions[frame.slices[after - 1]], positions[frame.slices[after]]
-    share = float((positions[t] - low) / (high - low)) if high != low else 0.5
+    # A probe that rests trembles: slices between the two may lie before or behind both.
+    share = float(np.clip((positions[t] - low) / (high - low), 0, 1)) if high != low else 0.5
     logits = (1 - share) * part.logits[after - 1] + share * part.logits[after]
     centre = (1 - share) * frame.centres[after - 1] + share * frame.centres[after]
     return logits, CropFrame(np.array([t]), centre[None], frame.step)

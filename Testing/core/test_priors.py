@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from MusclePropLib.core.annotations import Annotations, MuscleAnnotation
+from MusclePropLib.core.assemble import Placed, assemble
 from MusclePropLib.core.guided.run import Run, WarmState
 from MusclePropLib.core.outcome import Settings
 from MusclePropLib.core.priors import flow
@@ -99,6 +101,25 @@ def test_a_walk_that_no_seed_is_linked_with_finds_nothing_at_once():
     logits = walked(images, {0: depth, 8: depth})
     assert time.process_time() - began < 5
     assert (logits[1:8] < 0).all() and ((logits[[0, 8]] > 0) == inside).mean() > 0.99
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_a_walk_in_the_dark_knows_nothing_at_once():
+    """A structure outside the fan, where all is black: the solver went on for minutes, its weights being no numbers."""
+    inside = disc(SIZE, SIZE, 48, 48, 20)
+    depth = np.where(inside, 5.0, -5.0).astype(np.float32)
+    logits = walked(np.zeros((9, SIZE, SIZE), np.float32), {0: depth, 8: depth})
+    assert not logits[1:8].any() and ((logits[[0, 8]] > 0) == inside).mean() > 0.99
+
+
+def test_slices_that_were_skipped_lie_between_those_beside_them_however_the_probe_trembles():
+    frame = CropFrame(np.array([0, 4]), np.full((2, 2), 40.0), (1.0, 1.0))
+    radii = np.hypot(*(np.mgrid[:SIZE, :SIZE] - (SIZE - 1) / 2))
+    placed = Placed(frame, np.stack([20 - radii, 24 - radii]).astype(np.float32), np.ones(2, bool))
+    nothing = Annotations((5, 80, 80), [MuscleAnnotation("SOL", {})])
+    areas = assemble([placed], nothing, np.array([0.0, 0.3, -0.2, 0.05, 0.1])).sum(axis=(1, 2))
+    assert list(np.argsort(areas[:4], kind="stable")) == [0, 2, 3, 1]
+    assert areas[2] == areas[0] and areas[1] == areas[4]
 
 
 def test_the_window_is_square_in_millimetres_and_follows_the_drift():

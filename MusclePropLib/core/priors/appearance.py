@@ -60,6 +60,8 @@ def walked(images: np.ndarray, known: Mapping[int, np.ndarray]) -> np.ndarray:
 
 def _walk(images: np.ndarray, seeds: np.ndarray) -> np.ndarray:
     """Chance that a walk from each pixel meets an inside seed first."""
+    if not images.std():  # the weights would be no numbers, with which the solver goes on for minutes
+        return np.where(seeds == 0, 0.5, seeds == 1)
     inside, outside = (_is_linked(images, seeds, label) for label in (1, 2))
     if not (inside and outside):  # the solver would look for a way to them for minutes
         return np.where(seeds == 0, (1.0 + inside - outside) / 2, seeds == 1)
