@@ -40,6 +40,7 @@ ALIKE = (
     "4790a9a",
     "1f40989",
     "0c89ef2",
+    "6032664",
 )
 """Commits, oldest first, that changed files of METHOD but no figure.
 
@@ -55,7 +56,8 @@ a117906 says it in fewer words.
 volumes that had been measured by then. 500236b and 4ea48e2 end fine-tuning sooner on large grids, 6d76fd1 walks when
 time is up. ccb1cad tries no walk over many places; of those that had been tried none was let in. 69cafae is comments.
 4790a9a lets in a random walk where no draft is good: of what had been measured since 69cafae, all that it concerns (ten
-organs) was measured anew. 0c89ef2 is about weights that are replaced while a worker is warm.
+organs) was measured anew. 0c89ef2 is about weights that are replaced while a worker is warm. 6032664 is about sweeps
+of which slices are left out where the probe went back, and windows of one grey level: none measured here is such a one.
 """
 
 
