@@ -140,7 +140,7 @@ def _write_table(path: Path, records: Mapping[str, Mapping[str, Any]]) -> OSErro
 
 def _item(path: Path, folder: Path, output: Path) -> Item | None:
     stem, _, ending = path.name.partition(MARK)
-    if ending.lower() not in SEGMENTATION_ENDINGS:
+    if not stem or ending.lower() not in SEGMENTATION_ENDINGS:
         return None
     image = _image_named(path.with_name(stem)) or path.with_name(stem + IMAGE_ENDINGS[0])
     place = path.parent.relative_to(folder)

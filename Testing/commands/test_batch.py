@@ -203,6 +203,13 @@ def test_volumes_of_all_kinds_that_can_be_read_are_found(tmp_path, names, image)
     assert item.case.image.samefile(tmp_path / image)
 
 
+def test_a_drawing_that_names_no_volume_is_no_case(tmp_path):
+    """It ended the whole batch in a traceback."""
+    for name in ("-annotations.nrrd", "leg-annotations.nrrd", "leg.nrrd"):
+        (tmp_path / name).touch()
+    assert [item.name for item in find_cases(tmp_path, tmp_path / "out")] == ["leg"]
+
+
 def test_two_annotations_of_one_volume_are_refused(tmp_path, capsys):
     """Each run would do the one again and overwrite the other's result."""
     _, drawn = write_case(tmp_path)
