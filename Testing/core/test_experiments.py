@@ -8,7 +8,7 @@ import pytest
 from tiny_cohort import TINY, write_case, write_cohort
 
 from MusclePropLib.core.cohort import experiments
-from MusclePropLib.core.cohort.cases import find_cases
+from MusclePropLib.core.cohort.cases import find_cases, split_subjects
 from MusclePropLib.core.cohort.experiments import EXPERIMENTS, Experiment, Row, experiment, run_experiment
 from MusclePropLib.core.cohort.report import order, summarise, write_report
 from MusclePropLib.core.errors import InputError
@@ -134,3 +134,11 @@ def test_a_muscle_that_no_test_subject_shows_is_told_of_before_anything_is_train
     monkeypatch.setattr(experiments, "fit", lambda *a, **k: pytest.fail("trained"))
     with pytest.raises(InputError, match=r"set aside to test on with seed 0 \(x\d\) shows SOL"):
         run_experiment(Experiment("Tiny", (Row("all", "SOL", "unet-s"),)), partly, tmp_path, base, (0,))
+
+
+def test_results_are_of_the_test_subjects(cases, tmp_path):
+    row = Row("half", "GM", "unet-s", share=0.5)
+    for seed, run in enumerate(
+        run_experiment(Experiment("Tiny", (row,)), cases, tmp_path, replace(TINY, steps=2), (0, 1))[row]
+    ):
+        assert set(run["cases"]) == {case.name for case in split_subjects(cases, seed).test}

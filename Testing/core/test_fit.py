@@ -252,3 +252,12 @@ def test_a_file_whose_values_have_lost_their_names_is_told_of(cases, tmp_path):
     assert [e["text"] for e in events if e["event"] == "log"] == [
         f"{odd.name}: label values without a name, which other cases have; give --labels NAME=VALUE"
     ]
+
+
+def test_the_weights_are_those_that_were_validated(cases, tmp_path):
+    split = split_subjects(find_cases(cases), 0)
+    weights = tmp_path / "w.safetensors"
+    settings = replace(TINY, steps=30, validate_every=30, averaging=0.99)
+    result = fit(split, settings, weights)
+    found = evaluate(weights, split.validation, settings)
+    assert np.mean([s["GM"].dice for s in found.values()]) == pytest.approx(result.dice, abs=1e-6)

@@ -88,3 +88,13 @@ def test_a_neighbour_drawn_on_the_hidden_slice_alone_says_nothing_there():
     assert (others_distance(work, [work, alone], task) == FAR).all()
     assert (others_distance(work, [work, elsewhere], task)[task.place] > 0).any()
     assert (others_distance(work, [work, alone]) > 0).any(), "where nothing is hidden it counts"
+
+
+def test_the_network_that_was_not_shown_a_slice_answers_for_it(monkeypatch):
+    tuning = Tuning.of(Network(guided_config()), torch.device("cpu"))
+    work = work_on((0, 4, 8, 12))
+    shown = learn(tuning, [work])
+    monkeypatch.setattr("MusclePropLib.core.guided.tuning.correct_stack", lambda network, *_, **__: network)
+    for task in work.tasks:
+        answering = [n is tuning._hidden(task, work) for n in tuning.networks].index(True)
+        assert ("GM", task.slice_index) not in shown[answering]

@@ -355,3 +355,33 @@ def test_tag_round_trip_is_json():
     value = propagated().segments[0].tags
     assert json.loads(value[PROVENANCE_TAG])["confidence"][40] == 1.0
     assert slices_tag(annotations(ellipsoid(grid()).astype(np.uint8)).muscles[0], 0) == value[SLICES_TAG]
+
+
+def test_the_tables_hold_the_measures():
+    recording = measure(propagated())
+    (m,), (row,) = recording.muscles, muscle_rows(recording)
+    wanted = {
+        "volume_low_ml": m.expected.low_ml,
+        "volume_high_ml": m.expected.high_ml,
+        "expected_dice": 0.9,
+        "volume_between_drawn_ml": m.between_drawn_ml,
+        "spline_volume_ml": m.spline_ml,
+        "cone_volume_ml": m.cones_ml,
+        "max_acsa_cm2": m.max_area_mm2 / 100,
+        "length_mm": m.length_mm,
+        "first_drawn_slice": 10,
+        "last_drawn_slice": 75,
+    }
+    assert {k: row[k] for k in wanted} == pytest.approx(wanted, rel=1e-5)
+    assert row["volume_low_ml"] < row["volume_ml"] < row["volume_high_ml"]
+    there = next(r for r in slice_rows(recording) if r["slice"] == 30)
+    t = {"acsa_low_cm2": m.expected.low_mm2[30] / 100, "acsa_high_cm2": m.expected.high_mm2[30] / 100}
+    t |= {f"centroid_{n}_lps_mm": v for n, v in zip("xyz", m.centroids_mm[30], strict=True)}
+    assert {k: there[k] for k in t} == pytest.approx(t, rel=1e-5, abs=1e-5)
+
+
+def test_errors_add_up_within_a_gap_and_not_over_gaps():
+    stack = Stack.of(Geometry.from_spacing((21, 4, 4), (1.0, 1.0, 1.0)))
+    found = expected_range(np.full(21, 1000.0), np.full(21, 0.8), [0, 10, 20], stack)
+    one_gap = 9 * 1000 * (1.2 / 0.8 - 1) / 1000
+    assert found.high_ml - 21 == pytest.approx(np.sqrt(2) * one_gap)

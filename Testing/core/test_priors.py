@@ -253,3 +253,17 @@ def test_an_empty_part_of_a_slice_is_far():
     mask = disc(60, 60, 30, 30, 8)
     frame = frame_around({0: mask}, np.array([0]), np.zeros(1), (1, 1))
     assert (signed_distance(np.zeros_like(mask), frame, 0) == FAR).all()
+
+
+def test_slices_between_those_worked_on():
+    positions = np.array([0.0, 1, 2, 3, 4, 7, 10, 13, 16])
+    frame = CropFrame(np.array([0, 4, 8]), np.array([[40.0, 30], [40, 50], [40, 90]]), (1.0, 1.0))
+    y, x = np.mgrid[:96, :96] - 47.5
+    logits = np.stack([(r - np.hypot(y, x)) / 2 for r in (8, 16, 24)]).astype(np.float32)
+    labels = assemble(
+        [Placed(frame, logits, np.ones(3, bool))], Annotations((9, 80, 130), [MuscleAnnotation("GM")]), positions
+    )
+    for t, radius, column in ((1, 10, 35), (3, 14, 45), (5, 18, 60), (7, 22, 80)):
+        rows, columns = np.nonzero(labels[t])
+        assert len(rows) == pytest.approx(np.pi * radius**2, rel=0.03), t
+        assert (rows.mean(), columns.mean()) == pytest.approx((40, column), abs=0.3), t

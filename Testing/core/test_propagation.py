@@ -322,3 +322,24 @@ def test_values_that_are_not_finite_are_told_of():
     image[2, 3, 4] = np.nan
     with pytest.raises(InputError, match="not finite"):
         propagate(volume_of(image), annotate({"GM": mask}, [0, 4]))
+
+
+def test_another_volume_starts_from_the_pretrained_network():
+    image, mask = tube(slices=9)
+    annotations, warm, learned = annotate({"SOL": mask}, [0, 4, 8]), WarmState(), []
+    for voxels in (image, image + 1):
+        events = []
+        propagate(volume_of(voxels), annotations, UNTRAINED, events.append, warm=warm)
+        learned.append(
+            ([e["name"] for e in events if e["event"] == "stage"], sum(e["event"] == "progress" for e in events))
+        )
+    assert learned[0] == learned[1]
+
+
+def test_when_time_is_up_no_network_is_begun():
+    image, mask = tube(slices=9)
+    events = []
+    settings = Settings(weights="none", time_limit=1e-3)
+    result = propagate(volume_of(image), annotate({"SOL": mask}, [0, 4, 8]), settings, events.append)
+    stages = {e["name"] for e in events if e["event"] == "stage"}
+    assert not stages & {"network", "correct", "tune"} and (result.mask(0)[4] == mask[4]).all()

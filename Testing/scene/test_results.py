@@ -206,3 +206,21 @@ def test_marks_across_another_axis_are_not_overwritten(volume, segmentation):
     assert along_k.states["GM"].absent == {12}
     with pytest.raises(InputError, match="across another axis"):
         read_annotations(volume, segmentation, 1)
+
+
+@pytest.mark.parametrize("how", ["removed", "hidden", "completed"])
+def test_what_was_computed_of_one_muscle_goes_into_no_other(volume, segmentation, how):
+    paint(segmentation, "GM", volume, {3: disc(centre=(11, 14)), 9: disc(centre=(12, 16))})
+    paint(segmentation, "SOL", volume, {3: disc(centre=(22, 25))})
+    subject = Subject(volume.GetID(), segmentation.GetID(), 0)
+    logic = slicer.vtkSlicerSegmentationsModuleLogic
+    if how == "removed":
+        segmentation.GetSegmentation().RemoveSegment("GM")
+    elif how == "hidden":
+        segmentation.GetDisplayNode().SetSegmentVisibility("GM", False)
+    else:
+        logic.SetSegmentStatus(segmentation.GetSegmentation().GetSegment("GM"), logic.Completed)
+    assert accept(subject, ["GM", "SOL"], labels_of(), SUMMARY) == ["SOL"]
+    np.testing.assert_array_equal(array(segmentation, "SOL", volume)[5], SOL & ~GM)
+    record = json.loads(get_tag(segmentation.GetSegmentation().GetSegment("SOL"), PROVENANCE_TAG))
+    assert record["muscle"]["name"] == "SOL"
