@@ -1,6 +1,7 @@
 """What any user of a benchmark expects of its rivals: fair, sane, and never a crash."""
 
 import os
+import sys
 from functools import cache
 
 import numpy as np
@@ -11,7 +12,15 @@ from MusclePropLib.core.annotations import Annotations, MuscleAnnotation
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.geometry import Geometry
 from MusclePropLib.core.metrics import score
-from MusclePropLib.core.rivals import RIVALS, RivalUnavailable, answer_of, masks_of, rival_named, volumes_of
+from MusclePropLib.core.rivals import (
+    RIVALS,
+    RivalUnavailable,
+    answer_of,
+    labelprop,
+    masks_of,
+    rival_named,
+    volumes_of,
+)
 from MusclePropLib.core.volumes import Volume
 
 DRAWN = (0, 10, 20)
@@ -163,6 +172,19 @@ def test_labelprop_says_what_it_lacks(monkeypatch, tmp_path):
     volume, truth = cone()
     with pytest.raises(RivalUnavailable, match=r"no environment at .*labelprop_env\.sh"):
         masks_of(RIVALS["labelprop"], volume, drawn_on(truth, DRAWN))
+
+
+@pytest.mark.parametrize(
+    ("slices", "absent", "asked"),
+    [(DRAWN, (), False), ((5, 15), (), True), ((5, 15), (*range(5), *range(16, 21)), False)],
+)
+def test_labelprop_extrapolates_only_where_nothing_is_known(monkeypatch, slices, absent, asked):
+    given = {}
+    monkeypatch.setenv("MUSCLEPROP_LABELPROP", sys.executable)
+    monkeypatch.setattr(labelprop, "run_isolated", lambda module, arrays, *_: given.update(arrays) or arrays)
+    volume, truth = cone()
+    masks_of(RIVALS["labelprop"], volume, drawn_on(truth, slices, absent))
+    assert bool(given["extrapolate"]) == asked
 
 
 @pytest.mark.skipif("MUSCLEPROP_LABELPROP" not in os.environ, reason="slow; set MUSCLEPROP_LABELPROP to run it")

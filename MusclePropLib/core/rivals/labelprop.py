@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from MusclePropLib.core.annotations import Annotations
+from MusclePropLib.core.annotations import Annotations, MuscleAnnotation
 from MusclePropLib.core.rivals import RivalUnavailable
 from MusclePropLib.core.rivals.isolated import ROOT, run_isolated
 from MusclePropLib.core.volumes import Volume
@@ -27,15 +27,18 @@ ENVIRONMENT = ROOT / ".venv-labelprop"
 def run(
     volume: Volume, annotations: Annotations, epochs: int = 100, size: int = 256, time_limit: float = 4 * 3600.0
 ) -> list[np.ndarray]:
-    """One bool mask (slices, rows, columns) per muscle, propagated beyond the outermost drawn slices too.
+    """One bool mask (slices, rows, columns) per muscle, propagated beyond the outermost drawn slices where need be.
 
-    Slices are resampled to `size` x `size`. Where drawn masks overlap, the later muscle has the voxel.
+    Where every muscle is known to be absent there, it is not: the package would take one direction alone on these
+    slices, for every muscle. Slices are resampled to `size` x `size`. Where drawn masks overlap, the later muscle has
+    the voxel.
     """
     given = {
         "image": np.asarray(volume.array, np.float32),
         "labels": _labels(annotations),
         "epochs": np.array(epochs),
         "size": np.array(size),
+        "extrapolate": np.array(any(_is_open(m, len(volume.array)) for m in annotations.muscles)),
     }
     labels = run_isolated(f"{__package__}.labelprop_child", given, time_limit, str(python()))["labels"]
     return [labels == value for value in range(1, len(annotations.muscles) + 1)]
@@ -51,6 +54,12 @@ def python() -> Path:
             f"LabelProp has no environment at {found}; make one with Testing/benchmarks/labelprop_env.sh"
         )
     return found
+
+
+def _is_open(muscle: MuscleAnnotation, count: int) -> bool:
+    """Whether nobody knows of the muscle on some of the `count` slices before its first or after its last drawn one."""
+    drawn = muscle.drawn_slices
+    return bool(drawn) and not {*range(drawn[0]), *range(drawn[-1] + 1, count)} <= muscle.absent
 
 
 def _labels(annotations: Annotations) -> np.ndarray:

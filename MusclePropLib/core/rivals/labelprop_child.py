@@ -9,7 +9,10 @@ import numpy as np
 
 
 def compute(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Train on `image` (slices, rows, columns) with the sparse `labels`, and propagate them; {"labels": uint8}."""
+    """Train on `image` (slices, rows, columns) with the sparse `labels`, and propagate them: {"labels": uint8}.
+
+    Beyond the outermost labels, too, if `extrapolate` says so.
+    """
     _do_without_torchvision()
     from labelprop import DataLoading
     from labelprop.napari_entry import train_and_infer
@@ -17,10 +20,9 @@ def compute(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
     # LabelProp starts sixteen loading processes for its one item: they cost minutes here and change no result.
     DataLoading.LabelPropDataModule.train_dataloader = lambda self: DataLoader(self.train_dataset, 1)
-    labels = arrays["labels"]
     both_directions_fused = train_and_infer(
         img=arrays["image"],
-        mask=labels,
+        mask=arrays["labels"],
         pretrained_ckpt=None,
         shape=int(arrays["size"]),
         max_epochs=int(arrays["epochs"]),
@@ -28,15 +30,9 @@ def compute(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         output_dir=".",
         name="labelprop",
         device="cpu",
-        extrapolate=_is_open(labels),
+        extrapolate=bool(arrays["extrapolate"]),
     )[2]
     return {"labels": both_directions_fused.astype(np.uint8)}
-
-
-def _is_open(labels: np.ndarray) -> bool:
-    """Whether some label is drawn on neither end of the stack, so that there is something to extrapolate."""
-    values = range(1, int(labels.max()) + 1)
-    return not all((labels[0] == value).any() and (labels[-1] == value).any() for value in values)
 
 
 def _do_without_torchvision() -> None:
