@@ -73,7 +73,7 @@ def holds_names(output: Path) -> bool:
 
 def check_holds(output: Path, annotations: Annotations, source: Path) -> None:
     """InputError if muscles drawn in `source` overlap and the output's format cannot hold that."""
-    from MusclePropLib.core.propagated import overlapping
+    from MusclePropLib.core.overlaps import overlapping
     from MusclePropLib.core.segmentation import SEG_NRRD
 
     if not holds_names(output) and overlapping(annotations):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from MusclePropLib import __version__
 from MusclePropLib.core.annotations import SLICES_TAG, Annotations, slices_tag
 from MusclePropLib.core.drawings import with_filled_tags
 from MusclePropLib.core.geometry import Geometry
+from MusclePropLib.core.overlaps import overlapping
 from MusclePropLib.core.segments import Segment, Segmentation, segmentation_from_labels, segmentation_from_masks
 
 PROVENANCE_TAG = "MuscleProp.Provenance"
@@ -49,12 +49,6 @@ def provenance(summary: Mapping[str, Any], muscle: int) -> str:
     confidence = dict(enumerate(summary.get("confidence", []))).get(muscle)
     record = {"version": __version__, **summary.get("provenance", {}), "muscle": outcome, "confidence": confidence}
     return json.dumps(record, default=str).replace("|", "\\u007c")
-
-
-def overlapping(annotations: Annotations) -> bool:
-    """Whether any two drawn masks share a voxel."""
-    pairs = combinations(annotations.muscles, 2)
-    return any((a.drawn[t] & b.drawn[t]).any() for a, b in pairs for t in a.drawn.keys() & b.drawn.keys())
 
 
 def _exact_masks(labels: np.ndarray, annotations: Annotations) -> Iterator[np.ndarray]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from MusclePropLib.core.annotations import Annotations
@@ -10,6 +12,7 @@ from MusclePropLib.core.guided.fill_estimate import FillEstimate
 from MusclePropLib.core.guided.result import result_of
 from MusclePropLib.core.guided.run import Run, WarmState
 from MusclePropLib.core.outcome import MuscleOutcome, Propagation, Settings
+from MusclePropLib.core.overlaps import overlap_warnings
 from MusclePropLib.core.progress import Cancelled, Control, OnEvent, Progress
 from MusclePropLib.core.volumes import Volume
 
@@ -34,13 +37,16 @@ def propagate(
     settings = settings or Settings()
     _check(volume, annotations)
     progress = Progress(settings.time_limit, on_event, control)
+    warnings = overlap_warnings(annotations)
+    for sentence in warnings:
+        progress.log(sentence, "warning")
     run = Run(volume, annotations, settings, progress, warm if warm is not None else WarmState())
     run.draft()
     with FillEstimate(annotations.muscles, progress) as fill:
         run.judge()
         if settings.method != "interpolation" and progress.check():
             run.network()
-        return result_of(run, fill)
+        return replace(result_of(run, fill), warnings=warnings)
 
 
 def _check(volume: Volume, annotations: Annotations) -> None:

@@ -44,7 +44,8 @@ class ResultSection:
     def _text(self) -> str:
         summary, elsewhere = self._work.session.summary or {}, self._elsewhere()
         texts = [words.of_another_text(elsewhere)] if elsewhere else []
-        return "".join(texts + [words.outcome_text(muscle) for muscle in summary.get("muscles", [])])
+        texts += [words.outcome_text(muscle) for muscle in summary.get("muscles", [])]
+        return "".join(texts + [words.note_text(warning) for warning in summary.get("warnings", [])])
 
     def _elsewhere(self) -> str:
         """Name of the segmentation that the result is of, if it is not the chosen one with its volume.

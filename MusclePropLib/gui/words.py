@@ -53,8 +53,12 @@ def outcome_text(muscle: Mapping[str, Any]) -> str:
 
 def of_another_text(name: str) -> str:
     """What stands in HTML over a result that is not of what is chosen."""
-    text = _("This result is of '{name}', which is not the one that is chosen above.").format(name=html.escape(name))
-    return f'<p style="margin-top: 0; margin-bottom: 4px"><i>{text}</i></p>'
+    return note_text(_("This result is of '{name}', which is not the one that is chosen above.").format(name=name))
+
+
+def note_text(sentence: str) -> str:
+    """A sentence about the whole result in HTML."""
+    return f'<p style="margin-top: 0; margin-bottom: 4px"><i>{html.escape(sentence)}</i></p>'
 
 
 def strip_text(current: int | None, slices: int, drawn: Mapping[str, int]) -> str:

@@ -58,6 +58,14 @@ def test_propagate_preview_accept_undo(drawn):
         np.testing.assert_array_equal(drawn.array(name), mask)
 
 
+def test_what_the_worker_warns_of_stands_with_the_result(drawn):
+    drawn.click("propagateButton")
+    drawn.until_done()
+    drawn.session.summary["warnings"] = ["Calf is drawn over G<M."]
+    drawn.session.changed.emit()
+    assert drawn.ui.resultLabel.text.endswith("<i>Calf is drawn over G&lt;M.</i></p>")
+
+
 def test_discard_leaves_nothing(drawn):
     import slicer
 

@@ -13,7 +13,7 @@ from MusclePropLib.core.rivals import RIVALS
 Row = dict[str, Any]
 ROOT = Path(__file__).resolve().parents[3]
 
-_FILES = "annotations assemble convlstm convolution losses network outcome propagation training"
+_FILES = "annotations assemble convlstm convolution losses network outcome overlaps propagation training"
 METHOD = (
     "MusclePropLib/core/guided",
     "MusclePropLib/core/priors",

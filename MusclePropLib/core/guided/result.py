@@ -76,7 +76,7 @@ def _confidence(work: MuscleWork, run: Run) -> np.ndarray:
 
 def _outcome(work: MuscleWork, fill_estimate: float, run: Run, labels: np.ndarray) -> MuscleOutcome:
     counts = np.array([np.count_nonzero(plane == work.index + 1) for plane in labels])
-    for t, mask in work.annotation.drawn.items():
+    for t, mask in run.annotations.muscles[work.index].drawn.items():
         counts[t] = np.count_nonzero(mask)
     return MuscleOutcome(
         name=work.annotation.name,

@@ -26,6 +26,7 @@ from MusclePropLib.core.guided.others import others_distance
 from MusclePropLib.core.guided.tuning import Copy, Tuning
 from MusclePropLib.core.network import Network
 from MusclePropLib.core.outcome import Settings
+from MusclePropLib.core.overlaps import without_overlaps
 from MusclePropLib.core.priors.crops import MuscleCrops, muscle_crops, suited_scale
 from MusclePropLib.core.priors.stack import stack_of
 from MusclePropLib.core.progress import Progress
@@ -72,7 +73,7 @@ class Run:
     def __init__(
         self, volume: Volume, annotations: Annotations, settings: Settings, progress: Progress, warm: WarmState
     ) -> None:
-        self.volume, self.annotations = volume, annotations
+        self.volume, self.annotations, self.apart = volume, annotations, without_overlaps(annotations)
         self.settings, self.progress, self.warm = settings, progress, warm
         self.positions = np.asarray(volume.slice_positions(), float)
         self.slices = working_slices(self.positions, _all_known(annotations))
@@ -84,9 +85,9 @@ class Run:
         """Every muscle's priors, and at once the first preview from them: neighbours do not share their room yet."""
         with self.progress.stage("draft", "Following the muscles from slice to slice"):
             with ThreadPoolExecutor() as pool:
-                crops = list(pool.map(self._crops, self.annotations.muscles))
+                crops = list(pool.map(self._crops, self.apart.muscles))
                 work = partial(self._work, suited_scale(crops))
-                self.works = list(pool.map(work, count(), self.annotations.muscles, crops))
+                self.works = list(pool.map(work, count(), self.apart.muscles, crops))
             self.progress.check()
             self._preview(partial(assemble, self._placed(), self.annotations, self.positions))
 
@@ -136,7 +137,7 @@ class Run:
     def labels(self, step: int = 1) -> np.ndarray:
         """The label map of the present choices, of every `step`-th row and column."""
         areas, reaches = [work.expected_areas for work in self.works], [work.reach for work in self.works]
-        placed = contested(self._placed(), areas, reaches, self.annotations)
+        placed = contested(self._placed(), areas, reaches, self.apart)
         placed = [
             replace(part, logits=without_flaws(part.logits, work.stack.known.values()))
             for part, work in zip(placed, self.works, strict=True)
