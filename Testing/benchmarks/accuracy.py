@@ -237,9 +237,8 @@ Layouts:
 
 {told}
 
-Where chance plays (random, incomplete), a number of slices and a seed stand for the same places in every case, each
-along its own range: the intervals tell of cases and not of placements. LabelProp is trained for 15 epochs on images of
-128 pixels, not for its usual 100 on 256.
+Where chance plays (random, incomplete), a seed stands for other places in every case. LabelProp is trained for 15
+epochs on images of 128 pixels, not for its usual 100 on 256.
 
 {unmeasured(results.rows)}
 

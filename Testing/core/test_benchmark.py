@@ -119,11 +119,12 @@ def test_a_single_muscle_has_nothing_to_leave_out():
             annotate(Problem("c", "c", volume, {"m": truth}), layout, 5)
 
 
-def test_chance_follows_the_seed():
+def test_chance_follows_the_seed_and_the_case():
     volume, truth = cone()
-    problem = Problem("c", "c", volume, {"m": truth})
-    drawn = [tuple(annotate(problem, "random", 5, seed).muscles[0].drawn_slices) for seed in (0, 0, 1)]
-    assert drawn[0] == drawn[1] != drawn[2]
+    draws = (("c", 0), ("c", 0), ("c", 1), ("d", 0))
+    problems = [(Problem(name, name, volume, {"m": truth}), seed) for name, seed in draws]
+    drawn = [tuple(annotate(problem, "random", 5, seed).muscles[0].drawn_slices) for problem, seed in problems]
+    assert drawn[0] == drawn[1] and len(set(drawn)) == 3
 
 
 def test_seeds_are_those_of_the_layout_or_else_of_the_training():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -51,10 +52,11 @@ def annotate(problem: Problem, layout: str, count: int, seed: int = 0) -> Annota
 
     Places are counted along each muscle's own range: `half` draws every other one of a muscle's `equal` slices. Where
     both ends of a muscle are among the places, the expert says that it is absent beyond them, drawn there or not, so
-    `equal`, `incomplete` and `half` differ in nothing but the masks left out. Raises NotApplicable for a layout that
-    leaves muscles out where only one is there, or would leave one without any slice.
+    `equal`, `incomplete` and `half` differ in nothing but the masks left out. Where chance plays, a `seed` stands for
+    other places in every case, by its name: cases would tell little if all shared them. Raises NotApplicable for a
+    layout that leaves muscles out where only one is there, or would leave one without any slice.
     """
-    rng = np.random.default_rng([seed, count])
+    rng = np.random.default_rng([seed, count, zlib.crc32(problem.name.encode())])
     pick = _PICK.get(layout, lambda filled, count, rng: equally_spaced(filled, count))
     muscles = []
     for name, mask in problem.truth.items():
