@@ -58,7 +58,8 @@ class Propagation:
     """Labels uint8 (slices, rows, columns), muscle i as i + 1, and `confidence` float32 (muscles, slices) in Dice.
 
     `next_slice` is where a fresh contour would help most, None when every slice is drawn. `seconds` by stage;
-    `peak_memory_mb` of the computing process. `warnings` are sentences about what was drawn.
+    `peak_memory_mb` of the computing process. `found` says for each muscle on which slices it is, drawn or propagated.
+    `warnings` are sentences about what was drawn.
     """
 
     labels: np.ndarray
@@ -69,6 +70,7 @@ class Propagation:
     seconds: dict[str, float] = field(default_factory=dict)
     peak_memory_mb: float = 0.0
     provenance: dict = field(default_factory=dict)
+    found: list[list[int]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
     def mask(self, index: int) -> np.ndarray:
@@ -87,6 +89,7 @@ class Propagation:
             "seconds": {k: round(v, 3) for k, v in self.seconds.items()},
             "peak_memory_mb": round(self.peak_memory_mb, 1),
             "provenance": self.provenance,
+            "found": self.found,
             "warnings": self.warnings,
         }
 

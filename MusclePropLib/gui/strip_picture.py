@@ -16,13 +16,16 @@ UNKNOWN, FILLED, ABSENT, DRAWN = range(4)
 
 @dataclass(frozen=True)
 class Row:
-    """One muscle; slices are indices, `confidence` is one number per slice, 0 to 1, or None before a propagation."""
+    """One muscle; slices are indices, `confidence` has a number per slice, 0 to 1, or None where nothing tells it.
+
+    It is None before a propagation.
+    """
 
     color: tuple[float, float, float]
     drawn: Collection[int] = ()
     absent: Collection[int] = ()
     filled: Collection[int] = ()
-    confidence: tuple[float, ...] | None = None
+    confidence: tuple[float | None, ...] | None = None
 
 
 def strip_picture(

@@ -165,17 +165,19 @@ class Work:
         """Where the next contour would help most, as the last propagation says."""
         return self.session.summary.get("next_slice") if self._has_summary() else None
 
-    def confidence(self, segment_id: str) -> tuple[float, ...] | None:
-        """Expected Dice of every slice of the segment, from the last propagation of this subject."""
+    def confidence(self, segment_id: str) -> tuple[float | None, ...] | None:
+        """Expected Dice of every slice of the segment, from the last propagation of this subject; None if untold."""
         if not self._has_summary() or segment_id not in self.session.job.segment_ids:
             return None
         values = self.session.summary.get("confidence")
-        return values and tuple(float(v or 0) for v in values[self.session.job.segment_ids.index(segment_id)])
+        return values and tuple(values[self.session.job.segment_ids.index(segment_id)])
 
     def proposed(self, segment_id: str) -> frozenset[int]:
-        """Slices that a result which is not accepted yet would fill, as far as it can be trusted."""
-        shown = self.session.phase is Phase.FINISHED
-        return frozenset(t for t, trust in enumerate(self.confidence(segment_id) or () if shown else ()) if trust)
+        """Slices on which a result that is not accepted yet has the segment."""
+        if self.session.phase is not Phase.FINISHED or not self._has_summary():
+            return frozenset()
+        found = dict(zip(self.session.job.segment_ids, self.session.summary.get("found", ()), strict=False))
+        return frozenset(found.get(segment_id, ()))
 
     def mark_absent(self, to_the_end: bool = False) -> None:
         """The current muscle does not exist on the shown slice, or from there to the end.

@@ -110,6 +110,17 @@ def test_drawn_masks_that_overlap_are_both_kept():
     assert (result.mask(0)[0] == one[0]).all() and (result.mask(1)[0] == two[0]).all()
 
 
+def test_the_summary_says_on_which_slices_a_muscle_was_found():
+    image, mask = tube(slices=15)
+    mask[11:] = False
+    annotations = annotate({"GM": mask}, [2, 6, 10])
+    annotations.muscles[0].absent = frozenset({11})
+    result = propagate(volume_of(image), annotations, DRAFTS_ONLY)
+    (found,) = result.summary()["found"]
+    assert found == [t for t in range(15) if result.mask(0)[t].any()]
+    assert {*range(2, 11)} <= {*found} and not {11, 12, 13, 14} & {*found}
+
+
 def test_absent_slices_stay_empty():
     image, mask = tube(slices=15)
     annotations = annotate({"GM": mask}, [2, 6])

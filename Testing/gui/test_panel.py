@@ -93,6 +93,12 @@ def test_strip_shows_a_result_only_where_there_is_one(drawn):
     drawn.click("propagateButton")
     drawn.until_done()
     assert told() == ("GM, slice 8: propagated, expected Dice 0.90", True)
+    gm = drawn.session.job.segment_ids.index(drawn.id_of("GM"))
+    drawn.session.summary["confidence"][gm] = [None] * 20
+    assert told() == ("GM, slice 8: propagated", True), "with one drawn slice nothing can tell"
+    drawn.session.summary["found"][gm].remove(8)
+    drawn.session.changed.emit()
+    assert told() == ("GM, slice 8: unknown", False), "the result does not have GM there"
     drawn.click("discardButton")
     assert told() == ("GM, slice 8: unknown", False)
     drawn.click("propagateButton")

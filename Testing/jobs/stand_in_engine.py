@@ -60,6 +60,7 @@ def propagate(volume, annotations, settings, on_event, control=None, warm=None):
         "seconds": {"prior": 0.1},
         "peak_memory_mb": 1.0,
         "confidence": [[0.9] * len(labels) for _ in annotations.muscles],
+        "found": [[*range(len(labels))] for _ in annotations.muscles],
         "provenance": {"method": "stand-in | not real"},
     }
     tests = {"rounds": warm.rounds, "went_on": warm.tuning is not None, "pid": os.getpid()}

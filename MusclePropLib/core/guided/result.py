@@ -24,7 +24,8 @@ def result_of(run: Run, fill: FillEstimate) -> Propagation:
     with run.progress.stage("finish", "Writing the full resolution"):
         labels = run.labels()
         confidence = np.stack([_confidence(work, run) for work in run.works]).astype(np.float32)
-        outcomes = [_outcome(*each, run, labels) for each in zip(run.works, fill.of(run.works), strict=True)]
+        counts = [_voxels(work, run, labels) for work in run.works]
+        outcomes = [_outcome(*each, run) for each in zip(run.works, fill.of(run.works), counts, strict=True)]
     return Propagation(
         labels=labels,
         annotations=run.annotations,
@@ -34,6 +35,7 @@ def result_of(run: Run, fill: FillEstimate) -> Propagation:
         seconds=run.progress.seconds | {"total": run.progress.elapsed},
         peak_memory_mb=peak_memory_mb(),
         provenance=_provenance(run),
+        found=[np.flatnonzero(each).tolist() for each in counts],
     )
 
 
@@ -74,10 +76,15 @@ def _confidence(work: MuscleWork, run: Run) -> np.ndarray:
     return 1 - np.interp(every, run.slices, work.errors(work.chosen))
 
 
-def _outcome(work: MuscleWork, fill_estimate: float, run: Run, labels: np.ndarray) -> MuscleOutcome:
+def _voxels(work: MuscleWork, run: Run, labels: np.ndarray) -> np.ndarray:
+    """Voxels (slices,) that the result gives a muscle, as drawn where it is drawn."""
     counts = np.array([np.count_nonzero(plane == work.index + 1) for plane in labels])
     for t, mask in run.annotations.muscles[work.index].drawn.items():
         counts[t] = np.count_nonzero(mask)
+    return counts
+
+
+def _outcome(work: MuscleWork, fill_estimate: float, counts: np.ndarray, run: Run) -> MuscleOutcome:
     return MuscleOutcome(
         name=work.annotation.name,
         method=work.chosen,
