@@ -105,10 +105,13 @@ class Session:
     def start(self, subject: Subject, inputs: Inputs, settings: Mapping[str, Any]) -> None:
         """Begin to send the subject's inputs to the worker; a result that was not accepted is given up.
 
-        They are written bit by bit at the next polls. Raises InputError.
+        They are written bit by bit at the next polls. The worker goes on from what the last job has taught it if that
+        was of the same segmentation: two raters must not learn from each other. Raises InputError.
         """
-        writer = JobWriter(inputs.volume, inputs.annotations, settings)
-        job = SceneJob(writer.job, subject, inputs.segment_ids, subject.existing_nodes()[1].GetSegmentation())
+        segmentation = subject.existing_nodes()[1].GetSegmentation()
+        afresh = self.job is None or self.job.segmentation is not segmentation
+        writer = JobWriter(inputs.volume, inputs.annotations, settings, afresh=afresh)
+        job = SceneJob(writer.job, subject, inputs.segment_ids, segmentation)
         self.discard()
         self._writer = writer
         self.job, self.failure, self.summary, self.progress = job, None, None, Progress()

@@ -50,6 +50,16 @@ def test_propagate_waits_and_returns_the_summary(logic, nodes):
     assert again["went_on"], "one more slice is learned by the network of the last round"
 
 
+def test_two_segmentations_of_one_volume_do_not_learn_from_each_other(logic, nodes):
+    from slicer_scene import add_segmentation, disc, paint
+
+    volume, segmentation = nodes
+    other = add_segmentation(volume, ["GM"])
+    paint(other, "GM", volume, {1: disc(), 6: disc(radius=5)})
+    went_on = [logic.propagate(volume, each)["went_on"] for each in (segmentation, other, other, segmentation)]
+    assert went_on == [False, False, True, False]
+
+
 def test_without_waiting_the_segments_are_written_before_the_event(logic, nodes, app):
     import slicer
 
