@@ -274,15 +274,16 @@ def test_pretraining_goes_on_from_a_network_with_fewer_inputs(tmp_path):
 
 
 def test_an_installation_without_the_weights_says_so(tmp_path, monkeypatch):
-    monkeypatch.setattr(bundled, "PATH", tmp_path / "guided.safetensors")
-    with pytest.raises(InputError, match="weights are not installed; install from the repository"):
+    for place in ("BESIDE", "INSTALLED"):
+        monkeypatch.setattr(bundled, place, tmp_path / "guided.safetensors")
+    with pytest.raises(InputError, match="weights are not installed; install MusclePropLib again"):
         bundled.pretrained("bundled", 0)
 
 
 def test_the_bundled_weights_are_there_and_small():
     net, checksum = bundled.pretrained("bundled", 0)
     assert net.config == guided_config() and len(checksum) == 64
-    assert bundled.PATH.stat().st_size < 20e6
+    assert bundled.BESIDE.stat().st_size < 20e6
 
 
 def test_weights_of_another_kind_are_refused(tmp_path):

@@ -3,14 +3,19 @@
 import hashlib
 import json
 import re
+import shutil
 import subprocess
 import sys
+import sysconfig
+import zipfile
 
 import pytest
 
 sys.path.insert(0, str(__import__("pathlib").Path(__file__).resolve().parent))
 import repository
 from cmake_lists import LISTS, REPOSITORY, listed, on_disk
+
+from MusclePropLib.core.guided.bundled import BESIDE, INSTALLED
 
 CMAKE = (REPOSITORY / "CMakeLists.txt").read_text(encoding="utf-8")
 HEAVY = ("torch", "cv2", "skimage", "safetensors", "tqdm", "matplotlib", "itk")
@@ -53,6 +58,22 @@ def test_the_projects_address_is_the_same_everywhere_and_can_be_moved(tmp_path):
     repository.move("https://github.com/a-lab/muscles", tmp_path)
     assert set(repository.others(tmp_path)) == {"a-lab/muscles"}
     assert len(repository.others(tmp_path)) == len(repository.others())
+
+
+def test_what_pip_installs_has_the_weights_where_they_are_looked_for(tmp_path):
+    source = tmp_path / "source"
+    source.mkdir()
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(REPOSITORY / name, source)
+    for name in ("MusclePropLib", "Resources"):
+        shutil.copytree(REPOSITORY / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    build = f"from setuptools.build_meta import build_wheel; build_wheel({str(tmp_path)!r})"
+    subprocess.run([sys.executable, "-c", build], cwd=source, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    place = INSTALLED.relative_to(sysconfig.get_path("data")).as_posix()
+    packed = zipfile.ZipFile(wheel)
+    (inside,) = (name for name in packed.namelist() if name.endswith(f".data/data/{place}"))
+    assert packed.read(inside) == BESIDE.read_bytes()
 
 
 def test_licence_and_size():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sysconfig
 from pathlib import Path
 
 from MusclePropLib.core.errors import InputError
@@ -11,7 +12,12 @@ from MusclePropLib.core.outcome import BUNDLED, NO_WEIGHTS
 from MusclePropLib.core.training import build_network
 from MusclePropLib.core.weights import load_weights
 
-PATH = Path(__file__).resolve().parents[3] / "Resources" / "Weights" / "guided.safetensors"
+NAME = "guided.safetensors"
+BESIDE = Path(__file__).resolve().parents[3] / "Resources" / "Weights" / NAME
+"""In the repository and in the extension."""
+
+INSTALLED = Path(sysconfig.get_path("data"), "share", "muscleprop", NAME)
+"""Where pip puts them, as pyproject.toml says."""
 
 
 def identity(weights: str, seed: int) -> tuple:
@@ -32,7 +38,7 @@ def pretrained(weights: str, seed: int) -> tuple[Network, str]:
         return build_network(lambda: Network(guided_config()), seed), NO_WEIGHTS
     path = _path(weights)
     if weights == BUNDLED and not path.is_file():
-        raise InputError(f"{path}: the weights are not installed; install from the repository with pip install -e .")
+        raise InputError(f"{path}: the weights are not installed; install MusclePropLib again")
     loaded = load_weights(path)
     config = loaded.network.config
     if config.in_channels != len(CHANNELS) or config.classes != 1:
@@ -41,4 +47,6 @@ def pretrained(weights: str, seed: int) -> tuple[Network, str]:
 
 
 def _path(weights: str) -> Path:
-    return PATH if weights == BUNDLED else Path(weights)
+    if weights != BUNDLED:
+        return Path(weights)
+    return BESIDE if BESIDE.is_file() else INSTALLED
