@@ -9,6 +9,7 @@ from slicer.i18n import tr as _
 
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.measurements.muscle import MuscleMeasures
+from MusclePropLib.core.measurements.tables import millilitres
 from MusclePropLib.core.steps import Steps
 from MusclePropLib.gui.faults import guarded
 from MusclePropLib.gui.plot_clicks import PlotClicks
@@ -93,7 +94,7 @@ class MeasureSection:
 
 
 def _volume(measured: MuscleMeasures) -> str:
-    text = _("{name}: {volume:.1f} ml").format(name=measured.name, volume=measured.volume_ml)
+    text = _("{name}: {volume} ml").format(name=measured.name, volume=millilitres(measured.volume_ml))
     if not measured.empty_between:
         return text
     return text + " " + _("without {count} empty slices in between").format(count=measured.empty_between)

@@ -9,6 +9,7 @@ from typing import Any
 from slicer.i18n import tr as _
 
 from MusclePropLib.core.annotations import State
+from MusclePropLib.core.measurements.tables import millilitres
 from MusclePropLib.gui.session import Phase, Progress
 
 
@@ -37,7 +38,7 @@ def outcome_text(muscle: Mapping[str, Any]) -> str:
     keys = ("estimate", "fill_estimate", "interpolation_estimate", "volume_ml")
     estimate, fill, interpolation, volume = (muscle.get(key) for key in keys)
     name = html.escape(muscle["name"])
-    head = name if volume is None else _("{name}: {volume:.1f} ml").format(name=name, volume=volume)
+    head = name if volume is None else _("{name}: {volume} ml").format(name=name, volume=millilitres(volume))
     if estimate is None:
         text = _("one drawn slice only, so there is nothing to test it against")
     elif fill is not None:

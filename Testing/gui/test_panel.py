@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from MusclePropLib.core.errors import InputError
+from MusclePropLib.core.measurements.tables import millilitres
 
 
 def enabled(driver, *names):
@@ -259,7 +260,7 @@ def test_measures_what_the_segments_hold(drawn):
     for name, text in zip(("GM", "GL", "SOL"), told, strict=True):
         filled = np.flatnonzero(drawn.array(name).any(axis=(1, 2)))
         empty = int(np.ptp(filled)) + 1 - len(filled)
-        assert text.startswith(f"{name}: {drawn.array(name).sum() * voxel_ml:.1f} ml")
+        assert text.startswith(f"{name}: {millilitres(drawn.array(name).sum() * voxel_ml)} ml")
         assert text.endswith(f"without {empty} empty slices in between" if empty else "ml"), "no whole muscle's volume"
     assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLPlotChartNode") == 1
     drawn.work.go_to(5)

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from MusclePropLib.core.measurements.tables import millilitres
+
 pytest.importorskip("slicer_core", reason="the slicer-core wheel is not installed")
 pytest.importorskip("PySide6.QtWidgets", reason="PySide6 is not installed")
 
@@ -225,7 +227,7 @@ def test_strokes_while_measuring_are_measured(measuring):
     measuring.until(lambda: not measuring.panel.measure.busy, "the figures")
     for name in ("GM", "GL", "SOL"):
         volume_ml = measuring.array(name).sum() * 0.5 * 0.5 * 1.4 / 1000
-        assert f"{name}: {volume_ml:.1f} ml" in measuring.ui.measureLabel.text
+        assert f"{name}: {millilitres(volume_ml)} ml" in measuring.ui.measureLabel.text
     assert measuring.ui.measureButton.enabled
 
 

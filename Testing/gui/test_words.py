@@ -20,3 +20,9 @@ def test_an_outcome_names_what_it_is_compared_with(app, missing, sentence):
     text = outcome_text(FIGURES | dict.fromkeys(missing))
     assert f"<b>G&lt;M: 101.3 ml</b><br>{sentence}" in text
     assert text.count("would give") == ("would give" in sentence)
+
+
+def test_a_small_volume_is_not_none(app):
+    from MusclePropLib.gui.words import outcome_text
+
+    assert "<b>G&lt;M: 0.032 ml</b>" in outcome_text(FIGURES | {"volume_ml": 0.0321})
