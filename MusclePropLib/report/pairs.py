@@ -172,12 +172,17 @@ def _agreement(tables: Mapping[str, Pairs], repeated: bool) -> str:
         percent = np.mean([d.percent for d in _each(table)])
         figures = [
             str(found.subjects),
-            f"{pairs.bias:+.1f}",
+            millilitres(pairs.bias, "+"),
             f"{percent:+.1f}",
-            f"{pairs.limits[0]:.1f} to {pairs.limits[1]:.1f}",
+            " to ".join(map(millilitres, pairs.limits)),
         ]
         if repeated:
-            figures += [f"{found.icc_2_1:.3f}", f"{found.icc_3_1:.3f}", f"{found.mdc:.1f}", f"{found.mdc_percent:.1f}"]
+            figures += [
+                f"{found.icc_2_1:.3f}",
+                f"{found.icc_3_1:.3f}",
+                millilitres(found.mdc),
+                f"{found.mdc_percent:.1f}",
+            ]
         rows.append(cell(breakable(name), kind="name") + "".join(map(cell, figures)))
     names = ["Muscle", "Pairs", "Mean difference<br>ml", "Mean difference<br>%", "Limits of agreement<br>ml"]
     return _table(names + (["ICC(2,1)", "ICC(3,1)", "MDC<br>ml", "MDC<br>%"] if repeated else []), rows)
@@ -189,7 +194,7 @@ def _differences(tables: Mapping[str, Pairs], heads: Sequence[str]) -> str:
         cell(escape(of), kind="text")
         + cell(breakable(name), kind="text name")
         + "".join(cell(millilitres(v), v) for v in volumes)
-        + cell(f"{difference.absolute:+.1f}", difference.absolute)
+        + cell(millilitres(difference.absolute, "+"), difference.absolute)
         + cell(f"{difference.percent:+.1f}", difference.percent)
         for name, pairs in tables.items()
         for of, volumes, difference in zip(pairs.of, pairs.volumes, _each(pairs), strict=True)

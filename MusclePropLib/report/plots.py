@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 
 from MusclePropLib.core.measurements.agreement import BlandAltman
 from MusclePropLib.core.measurements.muscle import MuscleMeasures
+from MusclePropLib.core.measurements.tables import millilitres
 
 INK = "#010203"
 """Stands for the page's text colour: no muscle has it."""
@@ -90,7 +91,7 @@ def bland_altman_plot(found: BlandAltman, color: tuple[float, float, float], lab
         for value, style in ((found.bias, "-"), *((limit, (0, (4, 3))) for limit in found.limits)):
             axes.axhline(value, color=INK, linewidth=1, linestyle=style)
             place = axes.get_yaxis_transform()  # x in parts of the axes, y in ml
-            axes.annotate(f"{value:+.1f}", (1, value), (3, 0), place, "offset points", va="center")
+            axes.annotate(millilitres(value, "+"), (1, value), (3, 0), place, "offset points", va="center")
         axes.set_xlabel("mean of both (ml)")
         axes.set_ylabel("difference (ml)")
         return _svg(figure, label)

@@ -249,6 +249,13 @@ def test_differences_are_shown_from_one_pair_on_agreement_from_two(tmp_path):
     assert "Repeated scans" in page and "ICC(2,1)" in page and "Left and right" not in page
 
 
+def test_small_differences_are_not_shown_as_none(tmp_path):
+    first, second = entries(tmp_path, [("a", "left", "1"), ("a", "left", "2")])
+    grown = [replace(m, volume_ml=m.volume_ml + 0.012) for m in second.recording.muscles]
+    page = cohort_page([first, replace(second, recording=replace(second.recording, muscles=grown))])
+    assert ">+0.012<" in page and ">+0.0<" not in page
+
+
 TWICE = [(s, "left", n) for s in "abc" for n in "12"]
 
 

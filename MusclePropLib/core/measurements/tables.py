@@ -85,14 +85,18 @@ def as_csv(rows: Iterable[Mapping[str, Any]]) -> str:
     return text.getvalue()
 
 
-def readable(value: float, decimals: int) -> str:
-    """With that many decimals; two digits at least, so that a small value does not look like none."""
-    return f"{value:.{decimals}f}" if value == 0 or abs(value) >= 10.0 ** (1 - decimals) else f"{value:.2g}"
+def readable(value: float, decimals: int, sign: str = "-") -> str:
+    """With that many decimals; two digits at least, so that a small value does not look like none.
+
+    `sign` "+" shows that of positive numbers, too.
+    """
+    enough = value == 0 or abs(value) >= 10.0 ** (1 - decimals)
+    return f"{value:{sign}.{decimals}f}" if enough else f"{value:{sign}.2g}"
 
 
-def millilitres(value: float) -> str:
+def millilitres(value: float, sign: str = "-") -> str:
     """One decimal, or two digits."""
-    return readable(value, 1)
+    return readable(value, 1, sign)
 
 
 def echo(mean: float | None, sd: float | None, said: str = "") -> str:
