@@ -26,7 +26,7 @@ from MusclePropLib.core.files import replacing
 
 HERE = Path(__file__).parent
 ROWS, PAGE, PICTURE = HERE / "organs", HERE / "organs.md", HERE / "organs.png"
-FOLLOWING = ("flow", "walker", "muscleprop-priors", "muscleprop")
+FOLLOWING = ("grow", "flow", "flow-distances", "walker", "muscleprop-priors", "muscleprop")
 ANYWHERE = ("interpolation", *FOLLOWING)
 TITLES = {"ct": "CT", "mr": "MR", "chest": "CT of the chest"}
 
@@ -53,8 +53,8 @@ PARTS = {
     "whole-random": Part((5,), ANYWHERE, "random", whole=True),
     "mr-equal": Part((1, 3, 5), ("interpolation", "fill", *FOLLOWING), "equal", source="mr"),
     "mr-random": Part((5,), FOLLOWING, "random", source="mr"),
-    "chest-equal": Part((3, 5), ("interpolation", "fill", "grow", *FOLLOWING), "equal", source="chest"),
-    "chest-random": Part((3, 5), ("grow", *FOLLOWING), "random", source="chest"),
+    "chest-equal": Part((3, 5), ("interpolation", "fill", *FOLLOWING), "equal", source="chest"),
+    "chest-random": Part((3, 5), FOLLOWING, "random", source="chest"),
 }
 
 
@@ -112,7 +112,7 @@ the flow, the exponents of the self-estimate, the sizes of the candidates and th
 found on the organs in CT, among others; those in MR, some of them in several pieces, were looked at now and then, and
 one led to a rule (notes.md). Those of the chest were first looked at when the method was as good as finished; two
 faults that they showed are mended, and one more rule was found on them and on a hip bone. The network's weights have
-seen none of them. Drawn at random means at the same random places of every structure's range."""
+seen none of them."""
 
 
 if __name__ == "__main__":
