@@ -94,7 +94,7 @@ def check_options(rival: Rival, options: Iterable[str]) -> None:
         return
     known = {*inspect.signature(module.volumes if rival.volumes_only else module.run).parameters}
     if rival.own:
-        from MusclePropLib.core.propagation import Settings
+        from MusclePropLib.core.outcome import Settings
 
         known |= {*inspect.signature(Settings).parameters}
     known -= {"volume", "annotations", "settings"}
