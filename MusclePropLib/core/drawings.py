@@ -2,7 +2,8 @@
 
 The tag `MuscleProp.Filled` holds one for every slice that was accepted in Slicer or filled on the command line: a
 slice that differs from it is the expert's own, whoever changed it (paint, erase, undo, another module, another
-program). Beside it stands the area, where known, by which a slice is told that only lost voxels to another segment.
+program). Beside it stand area and place, where known, by which a slice is told that only lost voxels to another
+segment.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ from __future__ import annotations
 import json
 import zlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -25,11 +27,26 @@ MANY = 4
 
 
 class Drawing(NamedTuple):
-    """One slice of a segment: `checksum` of shape and place, however much space its label map keeps around it, and
-    `area` in voxels."""
+    """One slice of a segment: `checksum` of shape and place, however much space its label map keeps around it.
+
+    `area` in voxels, 0 if unknown; `rows` and `columns` are the sums of the voxels' indices.
+    """
 
     checksum: int
     area: int
+    rows: int
+    columns: int
+
+    def overpainted(self, now: Drawing, gained: int, taken: Callable[[int, int], bool]) -> bool:
+        """Whether all that is missing `now` went to other segments, which `gained` so many voxels on that slice.
+
+        The middle of what it lost must be theirs: `taken` says so of a (row, column). Else an expert who made one
+        muscle smaller and another one larger would have corrected the one in vain.
+        """
+        lost = self.area - now.area
+        if not 0 < lost <= gained:
+            return False
+        return taken(round((self.rows - now.rows) / lost), round((self.columns - now.columns) / lost))
 
 
 def drawing(mask: np.ndarray, row: int = 0, column: int = 0) -> Drawing:
@@ -38,17 +55,20 @@ def drawing(mask: np.ndarray, row: int = 0, column: int = 0) -> Drawing:
     mask = mask[rows[0] : rows[-1] + 1]
     columns = np.flatnonzero(mask.any(axis=0))
     box = np.ascontiguousarray(mask[:, columns[0] : columns[-1] + 1])
-    place = np.array([rows[0] + row, columns[0] + column, *box.shape], np.int64)
-    return Drawing(zlib.crc32(box.data, zlib.crc32(place.data)), int(np.count_nonzero(box)))
+    first = rows[0] + row, columns[0] + column
+    place = np.array([*first, *box.shape], np.int64)
+    in_rows, in_columns = (np.add.reduce(box.view(np.uint8), axis, dtype=np.uint32) for axis in (1, 0))
+    sums = (int(n @ (at + np.arange(len(n)))) for at, n in zip(first, (in_rows, in_columns), strict=True))
+    return Drawing(zlib.crc32(box.data, zlib.crc32(place.data)), int(in_rows.sum()), *sums)
 
 
 def filled_tag(drawings: Mapping[int, Drawing]) -> str:
-    """Value of the tag: JSON of slice, checksum and area."""
+    """Value of the tag: JSON of slices with checksum, area and sums of indices."""
     return json.dumps({str(t): drawings[t] for t in sorted(drawings)})
 
 
 def parse_filled_tag(value: str | None) -> dict[int, Drawing] | None:
-    """What the tag holds, slice by slice, with area 0 where it is not known: older ones are of checksums alone.
+    """What the tag holds, slice by slice, with area 0 where it is not known: older ones know less.
 
     None if there is no such tag, or one that is damaged.
     """
@@ -72,8 +92,9 @@ def with_filled_slices_named(segmentation: Segmentation) -> Segmentation:
     """
     seen = [_seen(segmentation, segment) for segment in segmentation.segments]
     gained = sum((its.gained() for its in seen if its), Counter())
-    pairs = zip(segmentation.segments, seen, strict=True)
-    return replace(segmentation, segments=[_named(segment, its, gained) for segment, its in pairs])
+    drawn = [its and its.now_drawn(gained, _Taken(segmentation, index, its.axis)) for index, its in enumerate(seen)]
+    parts = zip(segmentation.segments, seen, drawn, strict=True)
+    return replace(segmentation, segments=[_named(*part) for part in parts])
 
 
 @dataclass(frozen=True)
@@ -97,13 +118,17 @@ class _Seen:
         more = {t: its.area - before.get(t, 0) for t, its in self.found.items() if t not in self.drawn}
         return Counter({(self.axis, t): area for t, area in more.items() if area > 0})
 
-    def now_drawn(self, gained: Counter[tuple[int, int]]) -> set[int]:
-        """All but what is filled still, or only lost voxels to another segment: nobody drew that anew."""
+    def now_drawn(self, gained: Counter[tuple[int, int]], taken: Callable[[int, int, int], bool]) -> set[int]:
+        """All but what is filled still, or only lost voxels to another segment: nobody drew that anew.
+
+        `taken` says of a (slice, row, column) whether another segment has it.
+        """
         filled = {t for t, its in self.then.items() if its.checksum == self.found[t].checksum}
         if not filled and len(self.recorded) >= MANY:  # this is not the grid on which the checksums were taken
             return self.drawn
-        lost = {t: its.area - self.found[t].area for t, its in self.then.items()}
-        return set(self.found) - filled - {t for t, area in lost.items() if 0 < area <= gained[self.axis, t]}
+        pairs = {t: (its, self.found[t]) for t, its in self.then.items()}
+        lost = {t for t, (its, now) in pairs.items() if its.overpainted(now, gained[self.axis, t], partial(taken, t))}
+        return set(self.found) - filled - lost
 
 
 def _seen(segmentation: Segmentation, segment: Segment) -> _Seen | None:
@@ -115,10 +140,27 @@ def _seen(segmentation: Segmentation, segment: Segment) -> _Seen | None:
     return _Seen(axis, drawn, absent, recorded, _drawings(segmentation, segment, axis))
 
 
-def _named(segment: Segment, seen: _Seen | None, gained: Counter[tuple[int, int]]) -> Segment:
+@dataclass(frozen=True)
+class _Taken:
+    """Whether any segment but one has a voxel (slice, row, column), slices along `axis`."""
+
+    segmentation: Segmentation
+    index: int
+    axis: int
+
+    def __call__(self, t: int, row: int, column: int) -> bool:
+        own, layers = self.segmentation.segments[self.index], self.segmentation.layers
+        at = [row, column]
+        at.insert(self.axis, t)
+        if not all(0 <= place < size for place, size in zip(at, self.segmentation.geometry.shape, strict=True)):
+            return False
+        values = [int(layer[tuple(at)]) for layer in layers]
+        return any(value and (layer, value) != (own.layer, own.value) for layer, value in enumerate(values))
+
+
+def _named(segment: Segment, seen: _Seen | None, drawn: set[int] | None) -> Segment:
     tags = {name: value for name, value in segment.tags.items() if name != FILLED_TAG}
     if seen is not None:
-        drawn = seen.now_drawn(gained)
         known = MuscleAnnotation(segment.name, dict.fromkeys(drawn), frozenset(seen.absent - drawn))
         tags[SLICES_TAG] = slices_tag(known, seen.axis)
     return replace(segment, tags=tags)
@@ -131,7 +173,8 @@ def _told(segmentation: Segmentation, segment: Segment) -> Segment:
 
 
 def _parsed(its: int | list[int]) -> Drawing:
-    return Drawing(*map(int, its)) if isinstance(its, list) else Drawing(int(its), 0)
+    known = [int(number) for number in its] if isinstance(its, list) else [int(its)]
+    return Drawing(*known) if len(known) == len(Drawing._fields) else Drawing(known[0], 0, 0, 0)
 
 
 def _tagged(segmentation: Segmentation, segment: Segment) -> tuple[int, set[int], set[int]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Collection, Generator
 from dataclasses import dataclass, replace
+from functools import partial
 
 import slicer
 import vtk
@@ -180,7 +181,9 @@ class AnnotationTracker:
             check_axis(segments[segment_id], voxels[segment_id])
         known = {i: read_states(segments[i], v) for i, v in voxels.items()}
         old = {i: before.get(i) or recorded_states(segments[i], voxels[i], its) for i, its in known.items()}
-        self.states = _without_overpainted(known, old)
+        # Of strokes that were followed one by one, what a segment lost is what another gained.
+        taken = {i: (lambda *place: True) if i in before else partial(_has_another, voxels, i) for i in known}
+        self.states = _without_overpainted(known, old, taken)
         for segment_id, its in self.states.items() if self.states != before else ():
             if self._painted or its != known[segment_id]:
                 write_states(segments[segment_id], voxels[segment_id], its)
@@ -282,16 +285,32 @@ def absent_run(states: SegmentStates, slice_index: int) -> range:
     return range(first, last + 1)
 
 
-def _without_overpainted(new: dict[str, SegmentStates], old: dict[str, SegmentStates]) -> dict[str, SegmentStates]:
-    """Keep slices *filled* that only lost voxels to another segment painted over them: nobody drew these anew."""
+def _has_another(voxels: dict[str, SegmentVoxels], segment_id: str, t: int, row: int, column: int) -> bool:
+    """Whether any other segment has a voxel."""
+    return any(its.holds(t, row, column) for other, its in voxels.items() if other != segment_id)
+
+
+def _without_overpainted(
+    new: dict[str, SegmentStates], old: dict[str, SegmentStates], taken: dict[str, Callable[[int, int, int], bool]]
+) -> dict[str, SegmentStates]:
+    """Keep slices *filled* that only lost voxels to another segment painted over them: nobody drew these anew.
+
+    `taken` says for each segment whether another one has a voxel (slice, row, column).
+    """
     gained: dict[int, int] = {}
     for segment_id, states in new.items():
         before = old[segment_id].slices
         for t, drawing in states.slices.items():
             gained[t] = gained.get(t, 0) + max(0, drawing.area - (before[t].area if t in before else 0))
-    return {i: _still_filled(states, old[i], gained) for i, states in new.items()}
+    return {i: _still_filled(states, old[i], gained, taken[i]) for i, states in new.items()}
 
 
-def _still_filled(new: SegmentStates, old: SegmentStates, gained: dict[int, int]) -> SegmentStates:
-    lost = {t: old.slices[t].area - new.slices[t].area for t in new.drawn & old.filled}
-    return replace(new, filled=new.filled | {t for t, area in lost.items() if 0 < area <= gained.get(t, 0)})
+def _still_filled(
+    new: SegmentStates, old: SegmentStates, gained: dict[int, int], taken: Callable[[int, int, int], bool]
+) -> SegmentStates:
+    overpainted = {
+        t
+        for t in new.drawn & old.filled
+        if old.slices[t].overpainted(new.slices[t], gained.get(t, 0), partial(taken, t))
+    }
+    return replace(new, filled=new.filled | overpainted)

@@ -112,6 +112,12 @@ class SegmentVoxels:
                 yield
         return found
 
+    def holds(self, slice_index: int, row: int, column: int) -> bool:
+        """Whether the segment has that voxel."""
+        at = [place - first for place, first in zip((slice_index, row, column), self.offset, strict=True)]
+        inside = all(0 <= place < size for place, size in zip(at, self.labels.shape, strict=True))
+        return inside and bool(self.labels[tuple(at)] == self.value)
+
     def mask(self, slice_index: int) -> np.ndarray:
         """(rows, columns) bool, a copy."""
         inside = slice_index - self.offset[0]

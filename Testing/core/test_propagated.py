@@ -140,3 +140,14 @@ def test_a_neighbour_that_is_only_painted_over_is_not_drawn_by_that(result):
 
     assert list(painted(result, paint_over)["GL"]) == [0, 5]
     assert list(painted(result, trim)["GL"]) == [0, 3, 5]
+
+
+def test_two_muscles_corrected_on_one_slice_are_both_drawn(result):
+    """That the one gained what the other one lost does not mean that it was there."""
+
+    def correct(labels):
+        labels[2, 5, 2:6] = 0
+        labels[2, 0:3, 6:8] = 1
+
+    drawn = painted(result, correct)
+    assert list(drawn["GM"]) == [0, 2, 5] and list(drawn["GL"]) == [0, 2, 5]

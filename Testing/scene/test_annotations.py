@@ -136,6 +136,20 @@ def test_overpainting_while_nobody_follows_does_not_make_a_filled_slice_drawn_ei
     assert Followed(volume, segmentation).drawn("GM") == [3, 10]
 
 
+def test_two_muscles_corrected_on_one_slice_while_nobody_follows_are_both_drawn(followed, volume, segmentation):
+    paint(segmentation, "GM", volume, {3: disc()})
+    paint(segmentation, "SOL", volume, {12: disc(centre=(25, 8), radius=3)})
+    followed.tracker.refresh()
+    fill(followed, volume)
+    followed.tracker.refresh()
+    followed.tracker.follow(None)
+    editor = Editor(segmentation, volume)
+    editor.stroke("GM", 6, disc(radius=3), erase=True)
+    editor.stroke("SOL", 6, disc(centre=(25, 8), radius=4))
+    now = Followed(volume, segmentation)
+    assert now.drawn("GM") == [3, 6] and 6 in now.drawn("SOL")
+
+
 def test_absent_marks(followed, volume, segmentation):
     paint(segmentation, "GM", volume, {3: disc(), 9: disc()})
     tracker = followed.tracker
