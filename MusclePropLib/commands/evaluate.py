@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from MusclePropLib.core.segmentation import Segmentation
 
 HELP = "score a segmentation against a reference, leaving out the drawn slices"
-EXAMPLE = "muscleprop evaluate leg-muscles.seg.nrrd leg-reference.seg.nrrd --drawn leg-annotations.seg.nrrd"
+EXAMPLE = "muscleprop evaluate leg-muscles.seg.nrrd leg-reference.seg.nrrd"
 
 COLUMNS = (
     ("Dice", "dice", ".3f"),
@@ -45,7 +45,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the truth, on the same grid or one aligned with it; what is predicted beyond a cropped one is wrong",
     )
     parser.add_argument(
-        "--drawn", type=Path, metavar="ANNOTATIONS", help="what was drawn: these slices do not count, each muscle's own"
+        "--drawn",
+        type=Path,
+        metavar="ANNOTATIONS",
+        help="what was drawn: these slices do not count, each muscle's own (default: as the prediction's tags, or "
+        "NAME.json beside it, say)",
     )
     parser.add_argument(
         "--image", type=Path, help="the volume, for the true distances of tracked frames (default: as recorded)"
@@ -54,13 +58,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--axis",
         choices=("auto", "0", "1", "2"),
         default="auto",
-        help="array axis across which slices count, 0 the slowest in the file (default: that of --drawn, else 0)",
+        help="array axis across which slices count, 0 the slowest in the file (default: that of the drawing, else 0)",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Match the segments by name or label value, score them, print. The records beside results name their segments."""
+    """Match the segments by name or label value, score them, print. The records beside results are read, too."""
     from MusclePropLib.core.comparison import common_grid, compare
     from MusclePropLib.core.errors import InputError
     from MusclePropLib.core.measurements.files import read_result
@@ -95,7 +99,7 @@ def describe(found: Comparison) -> str:
     notes = (
         (found.missing, "not in the prediction, scored as empty"),
         (found.extra, "only in the prediction, not scored"),
-        (found.all_slices, "drawn nowhere, so that all slices count"),
+        (found.all_slices, "nothing tells drawn slices from others, so that all count"),
     )
     return "\n".join([*lines, LEGEND, *(f"{', '.join(names)}: {text}" for names, text in notes if names)])
 

@@ -10,6 +10,7 @@ from MusclePropLib.core.annotations import is_not_muscle
 from MusclePropLib.core.defaults import default_for_name, default_for_terminology
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.geometry import Geometry
+from MusclePropLib.core.measurements.records import tagged_slices
 from MusclePropLib.core.metrics import Scores, score
 from MusclePropLib.core.segmentation import annotations_from_segmentation
 from MusclePropLib.core.segments import Segment, Segmentation
@@ -20,8 +21,8 @@ class Comparison:
     """Scores per reference segment.
 
     Segments that the prediction lacks are scored as empty and named in `missing`; `extra` are those that only the
-    prediction has, and are not scored; `all_slices` are those that an annotation was given for but lacks, so that all
-    of their slices count.
+    prediction has, and are not scored; `all_slices` are those whose drawn slices nothing tells from others, so that all
+    of them count.
     """
 
     scores: dict[str, Scores]
@@ -39,16 +40,19 @@ def compare(
 ) -> Comparison:
     """Score every segment of `reference`, its slices being counted along array axis `axis`.
 
-    A segment's slices that are drawn or absent in `drawn` do not count, and without `axis` theirs is taken, else 0.
-    Segments that say where no muscle is are left out. All are compared on their `common_grid`: what is predicted
-    beyond a cropped reference is wrong, too. `positions` (frames,) mm are those of a tracked sweep, whose frames are
-    that grid's array axis 0; along another axis slices are even. Raises InputError if the grids cannot be brought
-    together, segments do not fit or nothing is left to score.
+    A segment's slices that are drawn or absent in `drawn`, or without it by the prediction's own tags, do not count,
+    and without `axis` theirs is taken, else 0. Segments that say where no muscle is are left out. All are compared on
+    their `common_grid`: what is predicted beyond a cropped reference is wrong, too. `positions` (frames,) mm are those
+    of a tracked sweep, whose frames are that grid's array axis 0; along another axis slices are even. Raises InputError
+    if the grids cannot be brought together, segments do not fit or nothing is left to score.
     """
     whole = common_grid(reference, prediction, drawn)
     prediction, reference = (_muscles_of(given.resampled_to(whole)) for given in (prediction, reference))
     pairs = match_segments(prediction, reference)
-    known, axis = _known_slices(drawn, reference, axis)
+    if drawn is None:
+        known, axis = _own_slices(prediction, reference, pairs, axis)
+    else:
+        known, axis = _known_slices(drawn, reference, axis)
     positions = positions if axis == 0 else None
     scores = {}
     for index, segment in enumerate(reference.segments):
@@ -57,12 +61,13 @@ def compare(
         try:
             scores[segment.name] = score(found, truth, reference.geometry.moved(axis), known.get(index, ()), positions)
         except ValueError as fault:
-            raise InputError(f"{reference.source}, segment '{segment.name}': {fault}") from fault
+            files = f"{prediction.source} and {reference.source}"
+            raise InputError(f"{files}, segment '{segment.name}': {fault}") from fault
     return Comparison(
         scores,
         missing=tuple(s.name for i, s in enumerate(reference.segments) if i not in pairs),
         extra=tuple(s.name for i, s in enumerate(prediction.segments) if i not in pairs.values()),
-        all_slices=tuple(s.name for i, s in enumerate(reference.segments) if drawn and i not in known),
+        all_slices=tuple(s.name for i, s in enumerate(reference.segments) if i not in known),
     )
 
 
@@ -125,15 +130,25 @@ def _label(segment: Segment) -> str:
     return muscle.name if muscle else segment.name.strip().casefold()
 
 
-def _known_slices(
-    drawn: Segmentation | None, reference: Segmentation, axis: int | None
-) -> tuple[dict[int, set[int]], int]:
+def _known_slices(drawn: Segmentation, reference: Segmentation, axis: int | None) -> tuple[dict[int, set[int]], int]:
     """The known slices of each reference segment (by index) that has any, and the axis that they count along."""
-    if drawn is None:
-        return {}, axis or 0
     drawn = _muscles_of(drawn.resampled_to(reference.geometry))
     annotations = annotations_from_segmentation(drawn, "auto" if axis is None else axis)
     by_name = {muscle.name: {*muscle.drawn, *muscle.absent} for muscle in annotations.muscles}
     pairs = match_segments(drawn, reference)
     names = {index: drawn.segments[place].name for index, place in pairs.items()}
     return {index: by_name[name] for index, name in names.items() if name in by_name}, annotations.axis
+
+
+def _own_slices(
+    prediction: Segmentation, reference: Segmentation, pairs: dict[int, int], axis: int | None
+) -> tuple[dict[int, set[int]], int]:
+    """The same by the prediction's tags along that axis, but for segments drawn on every slice: these are no result."""
+    found = {index: tagged_slices(prediction.segments[place], prediction.source) for index, place in pairs.items()}
+    tags = {index: tag for index, tag in found.items() if tag}
+    axes = {along for along, *_ in tags.values()} if axis is None else {axis}
+    if len(axes) > 1:
+        raise InputError(f"{prediction.source}: drawn along several axes {sorted(axes)}; choose one with --axis")
+    axis = axes.pop() if axes else 0
+    known = {index: drawn | absent for index, (along, drawn, absent) in tags.items() if along == axis}
+    return {index: own for index, own in known.items() if 0 < len(own) < reference.geometry.shape[axis]}, axis

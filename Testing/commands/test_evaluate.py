@@ -7,6 +7,7 @@ import pytest
 from small_files import GRID, SHAPE
 
 from MusclePropLib import cli
+from MusclePropLib.core.annotations import SLICES_TAG
 from MusclePropLib.core.geometry import Geometry
 from MusclePropLib.core.propagated import PROVENANCE_TAG
 from MusclePropLib.core.segmentation import (
@@ -42,6 +43,25 @@ def test_the_table_leaves_out_the_drawn_slices(files, capsys):
     assert row[1:3] == ["4", f"{2 * 350 / 750:.3f}"]
 
 
+def test_it_says_where_no_drawn_slices_are_known(files, capsys):
+    prediction, reference, drawn = files
+    assert cli.main(["evaluate", prediction, reference]) == 0
+    assert capsys.readouterr().out.count("GM: nothing tells drawn slices from others, so that all count") == 1
+    assert cli.main(["evaluate", prediction, reference, "--drawn", drawn]) == 0
+    assert "drawn slices" not in capsys.readouterr().out
+
+
+def test_a_result_leaves_out_its_own_drawn_slices(files, capsys):
+    prediction, reference, drawn = files
+    given = read_segmentation(prediction)
+    given.segments[0].tags[SLICES_TAG] = '{"axis": 0, "drawn": [2], "absent": []}'
+    write_segmentation(prediction, given)
+    for more, dice in ([], 2 * 400 / 900), (["--drawn", drawn], 2 * 350 / 750):
+        assert cli.main(["evaluate", prediction, reference, "--json", *more]) == 0
+        told = json.loads(capsys.readouterr().out)
+        assert told["muscles"]["GM"]["dice"] == pytest.approx(dice) and not told["all_slices"]
+
+
 def test_json_has_every_figure_and_no_nan(files, capsys):
     prediction, reference, _ = files
     assert cli.main(["evaluate", prediction, reference, "--json"]) == 0
@@ -50,7 +70,7 @@ def test_json_has_every_figure_and_no_nan(files, capsys):
     assert gm["dice"] == pytest.approx(2 * 450 / 1050)
     assert gm["volume_error_ml"] == pytest.approx(-150 * GRID.voxel_ml)
     assert gm["volume_error_percent"] == pytest.approx(-25)
-    assert (told["missing"], told["extra"], told["all_slices"]) == ([], [], [])
+    assert (told["missing"], told["extra"], told["all_slices"]) == ([], [], ["GM"])
 
 
 def test_a_missing_file_is_one_sentence(files, capsys):
@@ -129,13 +149,13 @@ def record_of(tmp_path, *names):
         ({"GM": 2, "GL": 1}, ["Segment_2", "Segment_1"]),
     ],
 )
-def test_a_plain_result_has_the_names_and_positions_of_its_record(tmp_path, capsys, reference, names):
+def test_a_plain_result_has_the_names_positions_and_drawn_slices_of_its_record(tmp_path, capsys, reference, names):
     record_of(tmp_path, *names)
     out, truth = label_map(tmp_path / "out.nii.gz", GM=1, GL=2), label_map(tmp_path / "truth.nii.gz", **reference)
     assert cli.main(["evaluate", out, truth, "--json"]) == 0
     scores = json.loads(capsys.readouterr().out)["muscles"]
     assert [s["dice"] for s in scores.values()] == [1, 1]
-    assert sum(s["reference_ml"] for s in scores.values()) == pytest.approx(2 * 6 * 130 * GRID.voxel_ml)
+    assert sum(s["reference_ml"] for s in scores.values()) == pytest.approx(2 * 5 * 130 * GRID.voxel_ml)
 
 
 @pytest.mark.parametrize("axis", ["1", "2"])

@@ -1,5 +1,7 @@
 """Which segments are compared, and which slices count."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -111,6 +113,58 @@ def test_only_slices_that_were_not_drawn_count():
     found = compare(segmentation({"m": prediction}), segmentation({"m": truth}), segmentation({"m": drawn}))
     assert found.scores["m"].slices == 6
     assert found.scores["m"].dice == pytest.approx(2 * 138 / (138 + 144))
+
+
+def tagged(masks, drawn, absent=(), axis=0, grid=GRID):
+    """A result: on each segment, the same slices were drawn."""
+    value = json.dumps({"axis": axis, "drawn": list(drawn), "absent": list(absent)})
+    return segmentation(masks, {name: {SLICES_TAG: value} for name in masks}, grid=grid)
+
+
+def test_without_a_drawing_the_result_says_which_slices_were_drawn_or_absent():
+    truth, prediction = block(), block()
+    prediction[[0, 1]] = True
+    found = compare(tagged({"m": prediction}, [1], [0]), segmentation({"m": truth}))
+    assert (found.scores["m"].slices, found.scores["m"].dice, found.all_slices) == (6, 1, ())
+    drawn = segmentation({"m": np.where(np.arange(8)[:, None, None] == 1, truth, False)})
+    assert compare(tagged({"m": prediction}, [1], [0]), segmentation({"m": truth}), drawn).scores["m"].slices == 7
+
+
+def test_the_slices_that_a_result_names_move_with_it_and_along_its_own_axis():
+    truth = np.moveaxis(block(2, 5), 0, 1).copy()
+    affine = Geometry.from_spacing(truth.shape, (0.5, 2.0, 0.5)).affine
+    grid, wrong = Geometry(truth.shape, affine), truth.copy()
+    wrong[:, 3] = False
+    crop = Geometry((12, 6, 10), np.column_stack([affine[:, :3], affine @ [0, 2, 0, 1]]))
+    result = tagged({"m": wrong[:, 2:]}, [1], axis=1, grid=crop)
+    found = compare(result, segmentation({"m": truth}, grid=grid)).scores["m"]
+    assert (found.slices, found.dice) == (7, 1)
+
+
+def test_slices_drawn_along_another_axis_than_that_asked_for_are_not_known():
+    result = tagged({"m": block()}, [1])
+    found = compare(result, segmentation({"m": block()}), axis=1)
+    assert (found.scores["m"].slices, found.all_slices) == (12, ("m",))
+    both = {"GM": block(), "GL": block(rows=slice(0, 3))}
+    result = tagged(both, [1])
+    result.segments[1].tags = {SLICES_TAG: '{"axis": 1, "drawn": [1], "absent": []}'}
+    with pytest.raises(InputError, match=r"file\.nrrd: drawn along several axes \[0, 1\]"):
+        compare(result, segmentation(both))
+    assert compare(result, segmentation(both), axis=1).all_slices == ("GM",)
+
+
+def test_two_whole_drawings_can_be_compared():
+    """Nothing of them was propagated."""
+    drawing = tagged({"m": block()}, range(1, 7), [0, 7])
+    found = compare(drawing, drawing)
+    assert (found.scores["m"].slices, found.all_slices) == (8, ("m",))
+
+
+def test_a_result_that_names_slices_which_it_has_not_is_named():
+    result = tagged({"m": block()}, [1, 9])
+    result.source = "result.nrrd"
+    with pytest.raises(InputError, match=r"result\.nrrd .*'m': excluded slice 9"):
+        compare(result, segmentation({"m": block()}))
 
 
 def test_absent_slices_and_the_axis_come_from_the_tag():
