@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from MusclePropLib.core.annotations import is_not_muscle
-from MusclePropLib.core.defaults import default_for_name, default_for_terminology
+from MusclePropLib.core.defaults import default_for_segment
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.geometry import Geometry
 from MusclePropLib.core.measurements.records import tagged_slices
@@ -126,7 +126,7 @@ def _muscles_of(segmentation: Segmentation) -> Segmentation:
 
 
 def _label(segment: Segment) -> str:
-    muscle = default_for_name(segment.name) or default_for_terminology(segment.tags.get("TerminologyEntry", ""))
+    muscle = default_for_segment(segment.name, segment.tags)
     return muscle.name if muscle else segment.name.strip().casefold()
 
 

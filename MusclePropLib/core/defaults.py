@@ -7,6 +7,7 @@ region, SNOMED CT 102292000, is in Slicer's own list.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 _LIST = "Segmentation category and type - 3D Slicer General Anatomy list"
@@ -52,3 +53,8 @@ def default_for_label(label: int) -> DefaultMuscle | None:
 def default_for_terminology(entry: str) -> DefaultMuscle | None:
     """The muscle of a `TerminologyEntry` tag, by its code alone: lists and regions differ between writers."""
     return next((m for m in DEFAULT_MUSCLES if f"~SCT^{m.code}^" in entry), None)
+
+
+def default_for_segment(name: str, tags: Mapping[str, str]) -> DefaultMuscle | None:
+    """The default muscle that a segment of this name and these tags is, by its name if that tells, else by its code."""
+    return default_for_name(name) or default_for_terminology(tags.get("TerminologyEntry", ""))

@@ -12,6 +12,7 @@ from MusclePropLib.core.cohort.clips import Sampler, assemble, keep_share
 from MusclePropLib.core.cohort.evaluation import full_scores, known_dice
 from MusclePropLib.core.cohort.frames import FrameGrid
 from MusclePropLib.core.cohort.prepared import Reading, prepare
+from MusclePropLib.core.defaults import GM, SOL
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.geometry import Geometry
 from MusclePropLib.core.segmentation import segmentation_from_masks, write_segmentation
@@ -107,6 +108,24 @@ def test_two_spellings_of_one_muscle_are_refused(tmp_path):
     case = written(tmp_path, {"GM": block([4]), "Gastrocnemius medialis": block([5])})
     with pytest.raises(InputError, match=r"a\.seg\.nrrd: two segments of the same name"):
         prepare(case, Reading(GRID, axis=0), tmp_path / "cache")
+
+
+@pytest.mark.parametrize(
+    ("coded", "names"),
+    [
+        ({"Muskel 1": GM, "Muskel 2": SOL}, ("GM", "SOL")),
+        ({"Muskel 1": GM, "Tibia": None}, ("GM", "Tibia")),
+        ({"SOL": GM, "GL": None}, ("SOL", "GL")),  # the name comes first
+        ({"left": GM, "right": GM}, ("left", "right")),
+        ({"Gastrocnemius medialis": None, "fascia": GM}, ("GM", "fascia")),
+    ],
+)
+def test_segments_are_found_by_terminology_where_their_names_do_not_tell(tmp_path, coded, names):
+    case = written(tmp_path, dict.fromkeys(coded, block([4])))
+    tags = {name: {"TerminologyEntry": muscle.terminology} if muscle else {} for name, muscle in coded.items()}
+    segments = [Segment(name, tags=tags[name]) for name in coded]
+    write_segmentation(case.labels, segmentation_from_masks([block([4])] * len(coded), GEOMETRY, segments))
+    assert prepare(case, Reading(GRID, axis=0), tmp_path / "cache").names == names
 
 
 def whole_clip(case, labels, kept):

@@ -14,14 +14,14 @@ from MusclePropLib.core.annotations import SLICES_TAG, axis_of_gaps, extents, is
 from MusclePropLib.core.cohort.cases import Case
 from MusclePropLib.core.cohort.frames import FrameGrid
 from MusclePropLib.core.cohort.pairs import read_pair
-from MusclePropLib.core.defaults import default_for_name
+from MusclePropLib.core.defaults import default_for_name, default_for_segment
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.files import replacing
 from MusclePropLib.core.images import image_files
 from MusclePropLib.core.segments import Segment, Segmentation
 from MusclePropLib.core.volumes import Volume, volume_files
 
-FORMAT = 3
+FORMAT = 4
 MOST_SEGMENTS = 15
 NOT_MUSCLE_BIT = 15
 _LOST_SHARE = 0.02
@@ -103,6 +103,13 @@ def usual_name(name: str) -> str:
     return muscle.name if muscle else name
 
 
+def _usual_names(segments: list[Segment]) -> list[str]:
+    """Default muscles by their short name, found by terminology, too, where one segment only is that muscle."""
+    found = [default_for_segment(segment.name, segment.tags) for segment in segments]
+    pairs = zip(segments, found, strict=True)
+    return [m.name if m and found.count(m) == 1 else usual_name(s.name) for s, m in pairs]
+
+
 def _convert(case: Case, reading: Reading, folder: Path, on_event: Callable[[dict], None]) -> None:
     volume, segmentation = read_pair(case, dict(reading.names))
     if len(segmentation.segments) > MOST_SEGMENTS:
@@ -114,7 +121,7 @@ def _convert(case: Case, reading: Reading, folder: Path, on_event: Callable[[dic
     volume = volume.along(axis)
     drawn, known = _states(filled, tags, reading.complete)
     muscles = [i for i, segment in enumerate(segmentation.segments) if not is_not_muscle(segment.name, segment.tags)]
-    names = [usual_name(segmentation.segments[i].name) for i in muscles]
+    names = _usual_names([segmentation.segments[i] for i in muscles])
     if len(set(names)) < len(names):
         raise InputError(f"{case.labels}: two segments of the same name ({', '.join(sorted(names))})")
     if not known[muscles].any():
