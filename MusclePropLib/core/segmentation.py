@@ -27,7 +27,7 @@ from MusclePropLib.core.annotations import (
     parse_slices_tag,
     slices_tag,
 )
-from MusclePropLib.core.drawings import with_filled_slices_named
+from MusclePropLib.core.drawings import FILLED_TAG, filled_tag, with_filled_slices_named
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.geometry import Geometry
 from MusclePropLib.core.seg_fields import (
@@ -140,11 +140,15 @@ def annotations_from_segmentation(
 
 
 def segmentation_from_annotations(annotations: Annotations, geometry: Geometry, source: str = "") -> Segmentation:
-    """The annotations as segments, tagged with their states, on the *stored* grid `geometry`."""
+    """The annotations as segments, tagged with their states, on the *stored* grid `geometry`.
+
+    They say that nothing is filled: a slice that somebody adds is drawn.
+    """
     if geometry.moved(annotations.axis).shape != annotations.shape:
         raise ValueError(f"annotations of shape {annotations.shape} do not fit a grid of shape {geometry.shape}")
     axis, muscles = annotations.axis, annotations.muscles
-    segments = [Segment(m.name, m.color, m.tags | {SLICES_TAG: slices_tag(m, axis)}) for m in muscles]
+    tags = ({SLICES_TAG: slices_tag(m, axis), FILLED_TAG: filled_tag({})} for m in muscles)
+    segments = [Segment(m.name, m.color, m.tags | own) for m, own in zip(muscles, tags, strict=True)]
     drawn = [m.drawn for m in muscles]
     if annotations.not_muscle:
         segments.append(Segment(NOT_MUSCLE, (0.4, 0.4, 0.4), {NOT_MUSCLE_TAG: "1"}))

@@ -10,7 +10,7 @@ from slicer.i18n import tr as _
 CATEGORY = "MuscleProp"
 FILES = {
     "SimulatedCalf.nrrd": "bc239972b1d95965ea6a7083efc79719e8548aa2787033821de47574f1f403c4",
-    "SimulatedCalf-annotations.seg.nrrd": "37931fc7056cbcb986aed33cf6828682b0a322703ffd1fe0141cb0ab95f2f54b",
+    "SimulatedCalf-annotations.seg.nrrd": "2fd82cd10425095c6abdbdb8f8facc8dcb27647018896ab618b03cafcf661d6e",
 }
 """Name and SHA-256; the volume first."""
 

@@ -2,6 +2,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -203,6 +204,16 @@ def test_annotations_survive_a_segmentation_file(original, tmp_path_factory):
     path = tmp_path_factory.mktemp("seg") / "a.seg.nrrd"
     write_segmentation(path, segmentation_from_annotations(original, Geometry.from_spacing(stored, (1, 1, 1))))
     assert_same(original, annotations_from_segmentation(read_segmentation(path)))
+
+
+def test_a_slice_that_another_program_adds_to_annotations_is_drawn(tmp_path):
+    path, known = tmp_path / "a.seg.nrrd", MuscleAnnotation("GM", {4: disc(), 11: disc()}, frozenset({20}))
+    write_segmentation(path, segmentation_from_annotations(Annotations(SHAPE, [known]), GRID))
+    image = sitk.ReadImage(path)
+    image[:, :, 7] = image[:, :, 4]
+    sitk.WriteImage(image, path)
+    (muscle,) = annotations_from_segmentation(read_segmentation(path)).muscles
+    assert muscle.drawn_slices == [4, 7, 11] and muscle.absent == {20}
 
 
 @settings(max_examples=40)

@@ -10,12 +10,16 @@ import sysconfig
 import zipfile
 
 import pytest
+import SimpleITK
 
 sys.path.insert(0, str(__import__("pathlib").Path(__file__).resolve().parent))
 import repository
 from cmake_lists import LISTS, REPOSITORY, listed, on_disk
 
+from MusclePropLib.core.defaults import DEFAULT_MUSCLES
+from MusclePropLib.core.drawings import FILLED_TAG
 from MusclePropLib.core.guided.bundled import BESIDE, INSTALLED
+from MusclePropLib.core.seg_fields import parse_tags
 
 CMAKE = (REPOSITORY / "CMakeLists.txt").read_text(encoding="utf-8")
 HEAVY = ("torch", "cv2", "skimage", "safetensors", "tqdm", "matplotlib", "itk")
@@ -88,6 +92,14 @@ def test_sample_data_is_what_its_checksums_say():
     named = dict(re.findall(r'"(SimulatedCalf[\w.-]*)": "([0-9a-f]{64})"', text))
     folder = REPOSITORY / "MuscleProp/Resources/SampleData"
     assert named == {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in folder.iterdir()}
+
+
+def test_sample_data_names_the_default_muscles_and_says_that_nothing_is_filled():
+    path = REPOSITORY / "MuscleProp/Resources/SampleData/SimulatedCalf-annotations.seg.nrrd"
+    image = SimpleITK.ReadImage(path)
+    for number, muscle in enumerate(DEFAULT_MUSCLES):
+        tags = parse_tags(image.GetMetaData(f"Segment{number}_Tags"))
+        assert tags["TerminologyEntry"] == muscle.terminology and tags[FILLED_TAG] == "{}"
 
 
 def test_requirements_are_the_packages_own():

@@ -7,7 +7,10 @@ slicer = pytest.importorskip("slicer", reason="the slicer-core wheel is not inst
 from followed import Followed, fill  # noqa: E402
 from slicer_scene import OBLIQUE, add_segmentation, add_volume, disc, paint  # noqa: E402
 
+from MusclePropLib.core.annotations import Annotations, MuscleAnnotation  # noqa: E402
+from MusclePropLib.core.segmentation import segmentation_from_annotations, write_segmentation  # noqa: E402
 from MusclePropLib.scene.annotations import read_annotations  # noqa: E402
+from MusclePropLib.scene.geometry import volume_geometry  # noqa: E402
 from MusclePropLib.scene.states import FILLED_TAG, get_tag  # noqa: E402
 
 
@@ -39,6 +42,21 @@ def test_states_survive_files(followed, volume, segmentation, tmp_path, ending):
     assert again.tracker.states[segment_id].filled == before.filled
     if ending == "mrb":  # label map files have no place for segments without voxels
         assert again.tracker.states["SOL"].absent == {12, 13}
+
+
+def test_a_slice_added_to_a_file_of_annotations_is_drawn(volume, tmp_path):
+    """As those of the sample data and of `sparsify`, with the panel closed."""
+    shape = slicer.util.arrayFromVolume(volume).shape
+    known = Annotations(shape, [MuscleAnnotation("GM", {3: disc(), 9: disc()})])
+    path = tmp_path / "x.seg.nrrd"
+    write_segmentation(path, segmentation_from_annotations(known, volume_geometry(volume)))
+    loaded = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode")
+    storage = loaded.CreateDefaultStorageNode()
+    storage.SetFileName(str(path))
+    assert storage.ReadData(loaded)
+    segment_id = loaded.GetSegmentation().GetNthSegmentID(0)
+    paint(loaded, segment_id, volume, {3: disc(), 6: disc(), 9: disc()})
+    assert Followed(volume, loaded).drawn(segment_id) == [3, 6, 9]
 
 
 def test_left_handed_volume_comes_back_turned_and_so_do_the_states(scene, tmp_path):
