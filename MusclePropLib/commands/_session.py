@@ -147,6 +147,8 @@ class Session:
 
         Never holds the volume and all labels at once.
         """
+        from MusclePropLib.core.annotations import NOT_MUSCLE
+        from MusclePropLib.core.segmentation import SEG_NRRD
         from MusclePropLib.core.volumes import read_volume
         from MusclePropLib.jobs.job import write_job
 
@@ -159,6 +161,8 @@ class Session:
             drawn = self._read_drawn(case, volume)
         annotations = drawn.annotations
         check_holds(case.output, annotations, case.annotations)
+        if annotations.not_muscle and not holds_names(case.output):
+            on_event(log(f"{case.output}: '{NOT_MUSCLE}' is not kept, which only a {SEG_NRRD} can hold", "warning"))
         # Two raters' drawings of one volume are two cases: neither may learn from the other.
         job = write_job(volume.along(annotations.axis), annotations, self._settings, afresh=True)
         return job, drawn._replace(geometry=volume.geometry)
@@ -197,16 +201,17 @@ def _handed_over(job: Job, drawn: Drawn, case: Case, clock: list[float], report:
     from MusclePropLib.core.measurements.records import record_path
     from MusclePropLib.core.propagated import propagated_segmentation
     from MusclePropLib.core.segmentation import write_segmentation
-    from MusclePropLib.core.segments import with_values
+    from MusclePropLib.core.segments import with_not_muscle, with_values
     from MusclePropLib.jobs.job import read_result
 
     result = read_result(job)
     found = propagated_segmentation(result.labels, drawn.annotations, drawn.geometry, result.summary)
     if not holds_names(case.output):
         found = with_values(found, drawn.values)
-    write_segmentation(case.output, found)
+    values = [segment.value for segment in found.segments]
+    write_segmentation(case.output, with_not_muscle(found, drawn.annotations) if holds_names(case.output) else found)
     clock.append(time.monotonic())
-    summary = _completed(result.summary, drawn.annotations, [s.value for s in found.segments], case, clock)
+    summary = _completed(result.summary, drawn.annotations, values, case, clock)
     write_json(record_path(case.output), summary)
     if report is not None:
         _write_report(report, job, result.labels, summary)

@@ -59,9 +59,9 @@ def montage(
 ) -> None:
     """Write a PNG: a row of drawn slices, a row of slices far from any drawn one, and the curves of areas.
 
-    `image` and `labels` are (slices, rows, columns) on `geometry` (value i + 1 = muscle i), `reference` likewise where
-    the truth is known, `positions` (slices,) mm along a tracked sweep. They may be mapped from files: only the shown
-    slices are copied.
+    `image` and `labels` are (slices, rows, columns) on `geometry` (value i + 1 = muscle i; others are not shown),
+    `reference` likewise where the truth is known, `positions` (slices,) mm along a tracked sweep. They may be mapped
+    from files: only the shown slices are copied.
     """
     positions = np.arange(len(labels)) * geometry.spacing[0] if positions is None else positions
     counts = _counts(labels, len(annotations.muscles))
@@ -139,7 +139,7 @@ def _view(slices: Sequence[int], labels: np.ndarray, annotations: Annotations, g
     """The window that holds all muscles on the shown slices, with a margin."""
     shown = np.zeros(labels.shape[1:], bool)
     for t in slices:
-        shown |= labels[t] > 0
+        shown |= (labels[t] > 0) & (labels[t] <= len(annotations.muscles))
         for muscle in annotations.muscles:
             shown |= muscle.drawn.get(t, False)
     window = []

@@ -15,8 +15,6 @@ import numpy as np
 
 from MusclePropLib.core import dicom, images
 from MusclePropLib.core.annotations import (
-    NOT_MUSCLE,
-    NOT_MUSCLE_TAG,
     SLICES_TAG,
     Annotations,
     MuscleAnnotation,
@@ -45,6 +43,7 @@ from MusclePropLib.core.segments import (
     segmentation_from_labels,
     segmentation_from_masks,
     segmentation_from_slices,
+    with_not_muscle,
 )
 
 __all__ = [
@@ -149,11 +148,8 @@ def segmentation_from_annotations(annotations: Annotations, geometry: Geometry, 
     axis, muscles = annotations.axis, annotations.muscles
     tags = ({SLICES_TAG: slices_tag(m, axis), FILLED_TAG: filled_tag({})} for m in muscles)
     segments = [Segment(m.name, m.color, m.tags | own) for m, own in zip(muscles, tags, strict=True)]
-    drawn = [m.drawn for m in muscles]
-    if annotations.not_muscle:
-        segments.append(Segment(NOT_MUSCLE, (0.4, 0.4, 0.4), {NOT_MUSCLE_TAG: "1"}))
-        drawn.append(annotations.not_muscle)
-    return segmentation_from_slices(drawn, axis, geometry, segments, source)
+    drawn = segmentation_from_slices([m.drawn for m in muscles], axis, geometry, segments, source)
+    return with_not_muscle(drawn, annotations)
 
 
 def _slices(segment: Segment, source: str) -> tuple[int, set[int], set[int]] | None:

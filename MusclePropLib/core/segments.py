@@ -7,7 +7,16 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from MusclePropLib.core.annotations import SLICES_TAG, MuscleAnnotation, parse_slices_tag, slices_tag
+from MusclePropLib.core.annotations import (
+    NOT_MUSCLE,
+    NOT_MUSCLE_TAG,
+    SLICES_TAG,
+    Annotations,
+    MuscleAnnotation,
+    is_not_muscle,
+    parse_slices_tag,
+    slices_tag,
+)
 from MusclePropLib.core.defaults import default_for_label
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.geometry import Geometry
@@ -150,19 +159,54 @@ def segmentation_from_slices(
     source: str = "",
 ) -> Segmentation:
     """The same from, per segment, bool masks of the slices across array axis `axis` that hold any of it."""
-    layers: list[np.ndarray] = []
-    placed = []
-    for value, (slices, segment) in enumerate(zip(drawn, segments, strict=True), 1):
+    made = with_segments(Segmentation(geometry, [], [], source), drawn, axis, segments)
+    return made if made.layers else replace(made, layers=[np.zeros(geometry.shape, np.uint8)])
+
+
+def with_segments(
+    segmentation: Segmentation, drawn: Iterable[Mapping[int, np.ndarray]], axis: int, segments: Sequence[Segment]
+) -> Segmentation:
+    """The same and more segments, `drawn` as for `segmentation_from_slices`, with values after those there are.
+
+    Each lies in the first layer that is empty there, which is changed in place, else in one of its own.
+    """
+    layers, placed = list(segmentation.layers), list(segmentation.segments)
+    first = 1 + max((segment.value for segment in placed), default=0)
+    kind = np.uint8 if first + len(segments) <= MAX_LABELS + 1 else np.uint16
+    for value, (slices, segment) in enumerate(zip(drawn, segments, strict=True), first):
         views = (np.moveaxis(layer, axis, 0) for layer in layers)
-        free = (n for n, view in enumerate(views) if not any(view[t][mask].any() for t, mask in slices.items()))
-        number = next(free, len(layers))
+        number = next((n for n, view in enumerate(views) if _has_room(view, slices, value)), len(layers))
         if number == len(layers):
-            layers.append(np.zeros(geometry.shape, np.uint8 if len(segments) <= MAX_LABELS else np.uint16))
+            layers.append(np.zeros(segmentation.geometry.shape, kind))
         view = np.moveaxis(layers[number], axis, 0)
         for t, mask in slices.items():
             view[t][mask] = value
         placed.append(replace(segment, layer=number, value=value))
-    return Segmentation(geometry, layers or [np.zeros(geometry.shape, np.uint8)], placed, source)
+    return replace(segmentation, layers=layers, segments=placed)
+
+
+def _has_room(layer: np.ndarray, slices: Mapping[int, np.ndarray], value: int) -> bool:
+    return value <= np.iinfo(layer.dtype).max and not any(layer[t][mask].any() for t, mask in slices.items())
+
+
+def with_not_muscle(segmentation: Segmentation, annotations: Annotations) -> Segmentation:
+    """The same and, if the annotations have any, a segment that says where no muscle is."""
+    if not annotations.not_muscle:
+        return segmentation
+    segment = Segment(NOT_MUSCLE, (0.4, 0.4, 0.4), {NOT_MUSCLE_TAG: "1"})
+    return with_segments(segmentation, [annotations.not_muscle], annotations.axis, [segment])
+
+
+def without_not_muscle(segmentation: Segmentation) -> Segmentation:
+    """The same without segments that say where no muscle is, and without their voxels."""
+    layers, kept = list(segmentation.layers), []
+    for segment in segmentation.segments:
+        if is_not_muscle(segment.name, segment.tags):
+            layer = layers[segment.layer]
+            layers[segment.layer] = np.where(layer == segment.value, layer.dtype.type(0), layer)
+        else:
+            kept.append(segment)
+    return replace(segmentation, layers=layers, segments=kept)
 
 
 def values_of(segmentation: Segmentation, names: Iterable[str]) -> list[int]:

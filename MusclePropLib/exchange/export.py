@@ -11,7 +11,8 @@ from MusclePropLib.core.files import distinct, replacing
 from MusclePropLib.core.measurements.placed import on_grid, place
 from MusclePropLib.core.measurements.recording import Recording
 from MusclePropLib.core.measurements.tables import as_csv, slice_rows
-from MusclePropLib.core.segmentation import Segmentation, write_segmentation
+from MusclePropLib.core.segmentation import SEG_NRRD, Segmentation, write_segmentation
+from MusclePropLib.core.segments import without_not_muscle
 from MusclePropLib.core.volumes import Volume
 
 LABELS = (".seg.nrrd", ".nrrd", ".nii.gz", ".nii", ".mha")
@@ -38,7 +39,7 @@ def export(
     """Write the segmentation to `path`; returns the files written. Each is whole or not there.
 
     Label maps other than `.seg.nrrd` come with a legend, FILE.csv (such as leg.nii.gz.csv), beside them: Dafne reads
-    both and puts the masks in place by the geometry.
+    both and puts the masks in place by the geometry. Only a `.seg.nrrd` says where no muscle is.
     Surfaces are one file a muscle. `.dcm` refers to the DICOM series that `volume` was read
     from. `.csv` is the curves of `measured()`.
     """
@@ -54,8 +55,14 @@ def export(
             raise InputError(f"{path}: DICOM SEG has to refer to the DICOM series; give it with --image")
         write_dicom_seg(path, on_grid(segmentation, volume), Path(volume.source), even=volume.positions is None)
         return [path]
-    write_segmentation(path, segmentation)
-    return [path] if kind == ".seg.nrrd" else [path, _write_text(Path(f"{path}.csv"), legend(segmentation))]
+    if kind == SEG_NRRD:
+        write_segmentation(path, segmentation)
+        return [path]
+    muscles = without_not_muscle(segmentation)
+    if not muscles.segments:
+        raise InputError(f"{segmentation.source}: holds no muscle")
+    write_segmentation(path, muscles)
+    return [path, _write_text(Path(f"{path}.csv"), legend(muscles))]
 
 
 def legend(segmentation: Segmentation) -> str:

@@ -50,6 +50,23 @@ def test_curves(result, tmp_path):
     assert all(float(row["acsa_cm2"]) > 0 for row in rows)
 
 
+def test_a_label_map_holds_muscles_alone(tmp_path):
+    given, out, labels = tmp_path / "given.seg.nrrd", tmp_path / "out.nii.gz", np.zeros(SHAPE, np.uint8)
+    for value in (1, 2, 3):
+        labels[:, 4 * value : 4 * value + 3] = value
+    segments = [Segment("GM"), Segment("Not muscle"), Segment("GL")]
+    write_segmentation(given, segmentation_from_labels(labels, GRID, segments))
+    assert export(given, "-o", out) == 0
+    assert np.array_equal(read_segmentation(out).layers[0], np.where(labels == 2, 0, labels))
+    assert (tmp_path / "out.nii.gz.csv").read_text(encoding="utf-8").split() == ["Value,Label", "1,GM", "3,GL"]
+
+
+def test_a_label_map_of_no_muscle_is_refused(tmp_path, capsys):
+    given, out = tmp_path / "given.seg.nrrd", tmp_path / "out.nii.gz"
+    write_segmentation(given, segmentation_from_labels(np.ones(SHAPE, np.uint8), GRID, [Segment("Not muscle")]))
+    assert "given.seg.nrrd: holds no muscle" in refused(capsys, given, "-o", out) and not out.exists()
+
+
 def ball(tmp_path, affine=None):
     """A ball of 9 mm in a segmentation with one segment, on an oblique grid if an affine is given."""
     geometry = (

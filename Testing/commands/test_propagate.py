@@ -24,6 +24,7 @@ from MusclePropLib.core.measurements.files import read_result
 from MusclePropLib.core.measurements.records import Places, known_of, read_record
 from MusclePropLib.core.propagated import PROVENANCE_TAG
 from MusclePropLib.core.segmentation import (
+    annotations_from_segmentation,
     read_segmentation,
     segmentation_from_annotations,
     segmentation_from_labels,
@@ -83,6 +84,47 @@ def test_label_values_are_kept_where_they_are_all_that_tells_the_muscles_apart(t
     told = json.loads(capsys.readouterr().out)["muscles"]
     assert [muscle["muscle"] for muscle in told] == [s.name for s in before.segments]
     assert all(muscle["drawn_slices"] == 2 for muscle in told)
+
+
+def write_not_muscle(tmp_path):
+    """A case with slice 2 said to be no muscle at a place that GM reaches into and, on slice 0, has drawn."""
+    image, drawn = write_case(tmp_path)
+    annotations = annotations_from_segmentation(read_segmentation(drawn))
+    nothing = np.zeros(SHAPE[1:], bool)
+    nothing[9:14, 2:10] = True
+    write_segmentation(
+        drawn, segmentation_from_annotations(replace(annotations, not_muscle={0: nothing, 2: nothing}), GRID)
+    )
+    return image, drawn, nothing
+
+
+def test_what_is_not_muscle_is_known_in_the_next_round(tmp_path, capsys):
+    image, drawn, nothing = write_not_muscle(tmp_path)
+    out, again = tmp_path / "out.seg.nrrd", tmp_path / "again.seg.nrrd"
+    assert cli.main(["propagate", str(image), str(drawn), "-o", str(out), "--report", str(tmp_path / "page")]) == 0
+    assert cli.main(["propagate", str(image), str(out), "-o", str(again)]) == 0
+    capsys.readouterr()
+    for path in (out, again):
+        found = annotations_from_segmentation(read_segmentation(path))
+        assert sorted(found.not_muscle) == [0, 2] and np.array_equal(found.not_muscle[2], nothing)
+        assert [(m.name, m.drawn_slices) for m in found.muscles] == [("GM", [0, 5]), ("GL", [0])]
+        assert [muscle["name"] for muscle in read_record(path)["muscles"]] == ["GM", "GL"]
+    assert cli.main(["measure", str(out), "--json"]) == 0
+    assert [muscle["muscle"] for muscle in json.loads(capsys.readouterr().out)["muscles"]] == ["GM", "GL"]
+    assert cli.main(["evaluate", str(again), str(out), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert list(told["muscles"]) == ["GM", "GL"] and not told["missing"] and not told["extra"]
+
+
+def test_it_is_told_that_a_label_map_does_not_keep_what_is_not_muscle(tmp_path, capsys):
+    image, drawn, _ = write_not_muscle(tmp_path)
+    annotations = annotations_from_segmentation(read_segmentation(drawn))
+    alone = replace(annotations, muscles=annotations.muscles[:1])  # GL overlaps it
+    write_segmentation(drawn, segmentation_from_annotations(alone, GRID))
+    out = tmp_path / "out.nii.gz"
+    assert cli.main(["propagate", str(image), str(drawn), "-o", str(out)]) == 0
+    assert "out.nii.gz: 'Not muscle' is not kept, which only a .seg.nrrd can hold" in capsys.readouterr().err
+    assert [segment.name for segment in read_result(out).segments] == ["GM"]
 
 
 def test_two_muscles_of_one_name_stay_two(tmp_path):

@@ -19,17 +19,24 @@ SHAPE = (12, 24, 60)
 PNG = b"\x89PNG"
 
 
-def picture(path, names, title="leg.nrrd"):
-    """The montage of muscles beside each other, each drawn on slices 1 and 9."""
+def picture(path, names, title="leg.nrrd", other=0):
+    """The montage of muscles beside each other, each drawn on slices 1 and 9, with the label `other` above them."""
     labels = np.zeros(SHAPE, np.uint8)
     width = SHAPE[2] // len(names)
     for index in range(len(names)):
         labels[1:10, 4:20, index * width : (index + 1) * width - 1] = index + 1
     drawn = [{t: labels[t] == index + 1 for t in (1, 9)} for index in range(len(names))]
+    labels[:, :2] = other
     annotations = Annotations(SHAPE, [MuscleAnnotation(n, d) for n, d in zip(names, drawn, strict=True)])
     image = np.random.default_rng(0).integers(0, 255, SHAPE, dtype=np.uint8)
     montage(path, image, labels, annotations, Geometry.from_spacing(SHAPE, (5.0, 1.0, 1.0)), title=title)
     assert path.read_bytes().startswith(PNG)
+    return path.read_bytes()
+
+
+def test_labels_of_no_muscle_are_not_shown(tmp_path):
+    path = tmp_path / "montage.png"
+    assert picture(path, ["GM", "GL"], other=3) == picture(path, ["GM", "GL"])
 
 
 def test_names_are_no_formulae(tmp_path):
