@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -27,8 +27,9 @@ from MusclePropLib.jobs.runner import Runner, run_to_end
 if TYPE_CHECKING:
     import numpy as np
 
-    from MusclePropLib.core.annotations import Annotations
+    from MusclePropLib.core.annotations import Annotations, MuscleAnnotation
     from MusclePropLib.core.geometry import Geometry
+    from MusclePropLib.core.segments import Segment
     from MusclePropLib.core.volumes import Volume
     from MusclePropLib.jobs.job import Job
 
@@ -45,9 +46,10 @@ class Case:
 
 
 class Drawn(NamedTuple):
-    """What is drawn, the stored grid, and the muscles' label values in the file."""
+    """What is drawn, the completed muscles, the stored grid, and the label values of both in the file."""
 
     annotations: Annotations
+    completed: list[MuscleAnnotation]
     geometry: Geometry
     values: list[int]
 
@@ -148,6 +150,7 @@ class Session:
         Never holds the volume and all labels at once.
         """
         from MusclePropLib.core.annotations import NOT_MUSCLE
+        from MusclePropLib.core.completed import closed_to_others
         from MusclePropLib.core.segmentation import SEG_NRRD
         from MusclePropLib.core.volumes import read_volume
         from MusclePropLib.jobs.job import write_job
@@ -160,11 +163,13 @@ class Session:
         if not as_asked or not drawn.geometry.matches(volume.geometry):  # Slicer stores only the part with segments
             drawn = self._read_drawn(case, volume)
         annotations = drawn.annotations
-        check_holds(case.output, annotations, case.annotations)
+        everything = replace(annotations, muscles=[*annotations.muscles, *drawn.completed])
+        check_holds(case.output, everything, case.annotations)
         if annotations.not_muscle and not holds_names(case.output):
             on_event(log(f"{case.output}: '{NOT_MUSCLE}' is not kept, which only a {SEG_NRRD} can hold", "warning"))
         # Two raters' drawings of one volume are two cases: neither may learn from the other.
-        job = write_job(volume.along(annotations.axis), annotations, self._settings, afresh=True)
+        known = closed_to_others(annotations, drawn.completed)
+        job = write_job(volume.along(annotations.axis), known, self._settings, afresh=True)
         return job, drawn._replace(geometry=volume.geometry)
 
     def _read_drawn(self, case: Case, volume: Volume | None = None) -> Drawn:
@@ -173,6 +178,7 @@ class Session:
         The axis asked for counts on the volume's; the file's may have its axes in another order, in which its tags do.
         """
         from MusclePropLib.core.annotations import SLICES_TAG
+        from MusclePropLib.core.completed import completed_muscles, without_completed
         from MusclePropLib.core.measurements.placed import on_grid
         from MusclePropLib.core.segmentation import annotations_from_segmentation, read_segmentation
         from MusclePropLib.core.segments import values_of
@@ -180,10 +186,13 @@ class Session:
         drawn = read_segmentation(case.annotations)
         if volume is not None:
             drawn = on_grid(drawn, volume)
-        tagged = any(SLICES_TAG in segment.tags for segment in drawn.segments)
+        under_work = without_completed(drawn)
+        tagged = any(SLICES_TAG in segment.tags for segment in under_work.segments)
         axis = "auto" if tagged and volume is None else self._axis
-        annotations = annotations_from_segmentation(drawn, axis, str(case.annotations))
-        return Drawn(annotations, drawn.geometry, values_of(drawn, (muscle.name for muscle in annotations.muscles)))
+        annotations = annotations_from_segmentation(under_work, axis, str(case.annotations))
+        completed = completed_muscles(drawn, annotations.axis)
+        values = values_of(drawn, (muscle.name for muscle in [*annotations.muscles, *completed]))
+        return Drawn(annotations, completed, drawn.geometry, values)
 
 
 def _two_grids(volume: Volume) -> str:
@@ -201,17 +210,18 @@ def _handed_over(job: Job, drawn: Drawn, case: Case, clock: list[float], report:
     from MusclePropLib.core.measurements.records import record_path
     from MusclePropLib.core.propagated import propagated_segmentation
     from MusclePropLib.core.segmentation import write_segmentation
-    from MusclePropLib.core.segments import with_not_muscle, with_values
+    from MusclePropLib.core.segments import Segment, with_not_muscle, with_segments, with_values
     from MusclePropLib.jobs.job import read_result
 
     result = read_result(job)
     found = propagated_segmentation(result.labels, drawn.annotations, drawn.geometry, result.summary)
+    completed = [Segment(muscle.name, muscle.color, muscle.tags) for muscle in drawn.completed]
+    found = with_segments(found, (muscle.drawn for muscle in drawn.completed), drawn.annotations.axis, completed)
     if not holds_names(case.output):
         found = with_values(found, drawn.values)
-    values = [segment.value for segment in found.segments]
     write_segmentation(case.output, with_not_muscle(found, drawn.annotations) if holds_names(case.output) else found)
     clock.append(time.monotonic())
-    summary = _completed(result.summary, drawn.annotations, values, case, clock)
+    summary = _whole(result.summary, drawn.annotations, found.segments, case, clock)
     write_json(record_path(case.output), summary)
     if report is not None:
         _write_report(report, job, result.labels, summary)
@@ -241,10 +251,13 @@ def check_record(output: Path) -> None:
         raise InputError(f"{path}: the record of {output.name} would overwrite that of {other.name}")
 
 
-def _completed(
-    summary: dict[str, Any], annotations: Annotations, values: list[int], case: Case, clock: list[float]
+def _whole(
+    summary: dict[str, Any], annotations: Annotations, segments: list[Segment], case: Case, clock: list[float]
 ) -> dict[str, Any]:
-    """The worker's summary with what a format without tags does not hold, the client's files, seconds and memory."""
+    """The worker's summary with what a format without tags does not hold, the client's files, seconds and memory.
+
+    `segments` are those of the muscles, then those of the completed ones.
+    """
     start, read, computed, written = clock
     seconds = {"read": read - start, **summary["seconds"], "write": written - computed, "total": written - start}
     from MusclePropLib.core.progress import peak_memory_mb
@@ -252,8 +265,11 @@ def _completed(
     memory = {"client": peak_memory_mb(), "worker": summary["peak_memory_mb"]}
     files = {name: str(getattr(case, name).resolve()) for name in ("image", "annotations", "output")}
     known = ({"absent_slices": sorted(muscle.absent)} for muscle in annotations.muscles)
-    muscles = [m | k | {"value": v} for m, k, v in zip(summary["muscles"], known, values, strict=True)]
-    own = {"axis": annotations.axis, "muscles": muscles, "seconds": seconds, "peak_memory_mb": memory}
+    values, count = [{"value": segment.value} for segment in segments], len(annotations.muscles)
+    muscles = [m | k | v for m, k, v in zip(summary["muscles"], known, values[:count], strict=True)]
+    completed = [{"name": s.name} | v for s, v in zip(segments[count:], values[count:], strict=True)]
+    own = {"axis": annotations.axis, "muscles": muscles, "completed": completed}
+    own |= {"seconds": seconds, "peak_memory_mb": memory}
     return files | summary | own
 
 

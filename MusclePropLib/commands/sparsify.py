@@ -46,6 +46,7 @@ def run(args: argparse.Namespace) -> int:
     import numpy as np
 
     from MusclePropLib.commands.common import check_output, check_seed
+    from MusclePropLib.core.completed import reopened
     from MusclePropLib.core.segmentation import annotations_from_segmentation, read_segmentation, write_segmentation
     from MusclePropLib.core.sparsify import equally_spaced, incomplete
 
@@ -53,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     check_output(args.output, [args.labels])
     labels = read_segmentation(args.labels)
     sparse = annotations_from_segmentation(labels, args.axis, pick=lambda filled: equally_spaced(filled, args.slices))
-    sparse = incomplete(sparse, args.incomplete, np.random.default_rng(args.seed))
+    sparse = reopened(incomplete(sparse, args.incomplete, np.random.default_rng(args.seed)))
     write_segmentation(args.output, _as_output(sparse, labels, args.output))
     for muscle in sparse.muscles:
         print(f"{muscle.name}: slices {', '.join(map(str, muscle.drawn_slices))}")

@@ -80,7 +80,7 @@ def parse_filled_tag(value: str | None) -> dict[int, Drawing] | None:
 
 
 def with_filled_tags(segmentation: Segmentation) -> Segmentation:
-    """The same with a tag `MuscleProp.Filled` for all that `MuscleProp.Slices` does not call drawn, on each segment."""
+    """The same with a tag `MuscleProp.Filled` for all that `MuscleProp.Slices` does not call drawn, where that is."""
     return replace(segmentation, segments=[_told(segmentation, segment) for segment in segmentation.segments])
 
 
@@ -167,6 +167,8 @@ def _named(segment: Segment, seen: _Seen | None, drawn: set[int] | None) -> Segm
 
 
 def _told(segmentation: Segmentation, segment: Segment) -> Segment:
+    if SLICES_TAG not in segment.tags:
+        return segment
     axis, drawn, _ = _tagged(segmentation, segment)
     filled = {t: its for t, its in _drawings(segmentation, segment, axis).items() if t not in drawn}
     return replace(segment, tags=segment.tags | {FILLED_TAG: filled_tag(filled)})

@@ -18,11 +18,14 @@ from MusclePropLib import cli
 from MusclePropLib.commands.common import Progress
 from MusclePropLib.commands.propagate import describe
 from MusclePropLib.commands.report import find_image
-from MusclePropLib.core.annotations import Annotations, MuscleAnnotation
+from MusclePropLib.core.annotations import NOT_MUSCLE, SLICES_TAG, Annotations, MuscleAnnotation, slices_tag
+from MusclePropLib.core.drawings import FILLED_TAG, with_filled_tags
 from MusclePropLib.core.geometry import Geometry
+from MusclePropLib.core.images import metadata, open_image
 from MusclePropLib.core.measurements.files import read_result
 from MusclePropLib.core.measurements.records import Places, known_of, read_record
 from MusclePropLib.core.propagated import PROVENANCE_TAG
+from MusclePropLib.core.seg_fields import parse_tags, segment_fields
 from MusclePropLib.core.segmentation import (
     annotations_from_segmentation,
     read_segmentation,
@@ -33,6 +36,7 @@ from MusclePropLib.core.segmentation import (
 )
 from MusclePropLib.core.segments import Segment
 from MusclePropLib.core.volumes import Volume, write_volume
+from MusclePropLib.jobs import job
 from MusclePropLib.jobs.job import Job
 from MusclePropLib.jobs.protocol import Event
 
@@ -125,6 +129,76 @@ def test_it_is_told_that_a_label_map_does_not_keep_what_is_not_muscle(tmp_path, 
     assert cli.main(["propagate", str(image), str(drawn), "-o", str(out)]) == 0
     assert "out.nii.gz: 'Not muscle' is not kept, which only a .seg.nrrd can hold" in capsys.readouterr().err
     assert [segment.name for segment in read_result(out).segments] == ["GM"]
+
+
+def write_completed(tmp_path, rows=slice(1, 4), status="completed"):
+    """A case of GM alone with a completed soleus on all slices, of which one was drawn and the others filled."""
+    image, drawn = write_case(tmp_path)
+    masks = np.zeros((2, *SHAPE), bool)
+    masks[0] = read_segmentation(drawn).mask(0)
+    masks[1, :, rows, 2:20] = True
+    soleus = Segment("SOL", (0.1, 0.2, 0.3), {"Segmentation.Status": status, "own": "tag"})
+    soleus.tags[SLICES_TAG] = slices_tag(MuscleAnnotation("SOL", {3: masks[1, 3]}), 0)
+    write_segmentation(
+        drawn, with_filled_tags(segmentation_from_masks(masks, GRID, [read_segmentation(drawn).segments[0], soleus]))
+    )
+    return image, drawn
+
+
+def test_completed_muscles_come_back_as_they_were_and_nothing_grows_into_them(tmp_path, capsys, monkeypatch):
+    image, drawn = write_completed(tmp_path)
+    jobs, write = [], job.write_job
+    monkeypatch.setattr(job, "write_job", lambda *args, **kwargs: jobs.append(args) or write(*args, **kwargs))
+    out = tmp_path / "out.seg.nrrd"
+    assert cli.main(["propagate", str(image), str(drawn), "-o", str(out)]) == 0
+    assert "Completed, and left as it was: SOL." in capsys.readouterr().out
+    before, after = read_segmentation(drawn), read_segmentation(out)
+    ((_, asked, _),) = jobs
+    assert [muscle.name for muscle in asked.muscles] == ["GM"]
+    assert np.array_equal(np.stack([asked.not_muscle[t] for t in range(SHAPE[0])]), before.mask(1))
+    assert [segment.name for segment in after.segments] == ["GM", "SOL"]
+    assert after.segments[1].color == before.segments[1].color and np.array_equal(after.mask(1), before.mask(1))
+    fields = [segment_fields(metadata(open_image(path)))[1]["Tags"] for path in (drawn, out)]
+    assert parse_tags(fields[0]) == parse_tags(fields[1]) and FILLED_TAG in fields[1]
+    assert [muscle["name"] for muscle in read_record(out)["muscles"]] == ["GM"]
+
+
+def test_a_completed_muscle_that_is_drawn_over_keeps_its_voxels(tmp_path):
+    image, drawn = write_completed(tmp_path, rows=slice(4, 8))
+    out = tmp_path / "out.seg.nrrd"
+    assert cli.main(["propagate", str(image), str(drawn), "-o", str(out)]) == 0
+    before, after = read_segmentation(drawn), read_segmentation(out)
+    assert np.array_equal(after.mask(1), before.mask(1))
+    assert np.array_equal(after.mask(0)[0], before.mask(0)[0])
+
+
+def test_a_label_map_keeps_completed_muscles_if_it_can_hold_them(tmp_path, capsys):
+    image, drawn = write_completed(tmp_path)
+    out = tmp_path / "out.nii.gz"
+    assert cli.main(["propagate", str(image), str(drawn), "-o", str(out)]) == 0
+    before, after = read_segmentation(drawn), read_result(out)
+    assert [segment.name for segment in after.segments] == ["GM", "SOL"]
+    assert np.array_equal(after.mask(1), before.mask(1))
+    image, drawn = write_completed(tmp_path, rows=slice(4, 8))
+    assert cli.main(["propagate", str(image), str(drawn), "-o", str(out)]) == 2
+    assert "drawn muscles overlap, which only a .seg.nrrd can hold" in capsys.readouterr().err
+
+
+def test_it_is_told_that_all_is_completed(tmp_path, capsys):
+    image, drawn = write_completed(tmp_path)
+    alone = read_segmentation(drawn)
+    write_segmentation(drawn, replace(alone, segments=[alone.segments[1], replace(alone.segments[0], name=NOT_MUSCLE)]))
+    out = tmp_path / "out.seg.nrrd"
+    assert cli.main(["propagate", str(image), str(drawn), "-o", str(out)]) == 2
+    told = f"{drawn}: every muscle has the status Completed; there is nothing to propagate"
+    assert told in capsys.readouterr().err and not out.exists()
+
+
+def test_a_muscle_of_another_status_is_propagated(tmp_path):
+    image, drawn = write_completed(tmp_path, status="inprogress")
+    out = tmp_path / "out.seg.nrrd"
+    assert cli.main(["propagate", str(image), str(drawn), "-o", str(out)]) == 0
+    assert [muscle["name"] for muscle in read_record(out)["muscles"]] == ["GM", "SOL"]
 
 
 def test_two_muscles_of_one_name_stay_two(tmp_path):

@@ -1,5 +1,6 @@
 import argparse
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from MusclePropLib import cli
 from MusclePropLib.commands import sparsify as command
 from MusclePropLib.core.annotations import NOT_MUSCLE, Annotations, MuscleAnnotation
+from MusclePropLib.core.completed import without_completed
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.geometry import Geometry
 from MusclePropLib.core.segmentation import (
@@ -135,6 +137,15 @@ def test_the_command_writes_what_it_prints(labels, tmp_path, capsys):
     assert [m.drawn_slices for m in sparse.muscles] == [[5, 15, 25, 35], [9, 16, 22, 29]]
     full = read_segmentation(labels)
     np.testing.assert_array_equal(sparse.muscles[1].drawn[16], full.mask(1)[16])
+
+
+def test_what_stays_of_a_completed_muscle_can_be_propagated(labels, tmp_path):
+    full, output = read_segmentation(labels), tmp_path / "sparse.seg.nrrd"
+    tags = {"Segmentation.Status": "completed", "own": "tag"}
+    write_segmentation(labels, replace(full, segments=[replace(segment, tags=tags) for segment in full.segments]))
+    assert run(labels, "-o", output) == 0
+    for segment in without_completed(read_segmentation(output)).segments:
+        assert "Segmentation.Status" not in segment.tags and segment.tags["own"] == "tag"
 
 
 def test_the_command_is_repeatable_and_the_seed_matters(labels, tmp_path):

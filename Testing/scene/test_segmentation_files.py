@@ -8,6 +8,7 @@ import SimpleITK as sitk  # noqa: E402
 import slicer_scene  # noqa: E402
 import vtk  # noqa: E402
 
+from MusclePropLib.core.completed import completed_muscles, without_completed  # noqa: E402
 from MusclePropLib.core.defaults import GM, SOL  # noqa: E402
 from MusclePropLib.core.propagated import propagated_segmentation  # noqa: E402
 from MusclePropLib.core.segmentation import (  # noqa: E402
@@ -170,6 +171,19 @@ def test_a_filled_slice_that_another_program_changed_is_the_experts(volume, fill
     accepted_and_saved(volume, tmp_path / "a.seg.nrrd", filled, stroke)
     muscle = annotations_from_segmentation(read_segmentation(tmp_path / "a.seg.nrrd")).muscles[0]
     assert muscle.drawn_slices == [3, 5, 9, 13] and not muscle.absent
+
+
+def test_the_command_line_knows_what_is_completed_in_slicer(volume, tmp_path):
+    node = slicer_scene.add_segmentation(volume, ["GM", "SOL"])
+    for name in ("GM", "SOL"):
+        slicer_scene.paint(node, name, volume, {5: DISC})
+    logic = slicer.vtkSlicerSegmentationsModuleLogic
+    logic.SetSegmentStatus(node.GetSegmentation().GetSegment("GM"), logic.InProgress)
+    logic.SetSegmentStatus(node.GetSegmentation().GetSegment("SOL"), logic.Completed)
+    assert storage(tmp_path / "a.seg.nrrd").WriteData(node)
+    read = read_segmentation(tmp_path / "a.seg.nrrd")
+    assert [muscle.name for muscle in completed_muscles(read, 0)] == ["SOL"]
+    assert [segment.name for segment in without_completed(read).segments] == ["GM"]
 
 
 def test_what_the_command_line_fills_again_is_not_drawn_in_slicer(volume, filled, tmp_path):

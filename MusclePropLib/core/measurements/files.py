@@ -41,7 +41,8 @@ def measure_file(
 def read_result(path: Path) -> Segmentation:
     """Read a segmentation with the names and tags that its format cannot hold, if a propagation's record has them."""
     record = read_record(path)
-    names = {muscle.get("value", n): muscle["name"] for n, muscle in enumerate(record.get("muscles", []), 1)}
+    muscles = [*record.get("muscles", []), *record.get("completed", [])]
+    names = {muscle.get("value", n): muscle["name"] for n, muscle in enumerate(muscles, 1)}
     return with_tags(read_segmentation(path, names), record)
 
 

@@ -94,9 +94,11 @@ def is_record(summary: Any) -> bool:
     """Whether JSON is a propagation's summary, and not something else of that name."""
     if not isinstance(summary, dict) or not isinstance(summary.get("muscles"), list):
         return False
-    named = all(isinstance(m, dict) and isinstance(m.get("name"), str) for m in summary["muscles"])
-    parts = {"provenance": dict, "confidence": list, "axis": int}
-    return named and all(isinstance(summary.get(key, kind()), kind) for key, kind in parts.items())
+    parts = {"provenance": dict, "confidence": list, "axis": int, "completed": list}
+    if not all(isinstance(summary.get(key, kind()), kind) for key, kind in parts.items()):
+        return False
+    muscles = [*summary["muscles"], *summary.get("completed", [])]
+    return all(isinstance(m, dict) and isinstance(m.get("name"), str) for m in muscles)
 
 
 def with_tags(segmentation: Segmentation, record: Mapping[str, Any]) -> Segmentation:
