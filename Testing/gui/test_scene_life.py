@@ -162,6 +162,18 @@ def test_closing_the_scene_leaves_a_panel_that_works(module, drawn):
     assert len(module.panel.work.tracker.states["GM"].slices) == 2
 
 
+def test_no_effect_paints_on_in_another_module(module, drawn):
+    drawn("calf")
+    editor = module.panel.ui.segmentEditor
+    editor.setActiveEffectByName("Paint")
+    assert editor._real.views_observed
+    module.exit()
+    assert editor.mrmlSegmentEditorNode() is not None and editor.activeEffect() is None
+    assert not editor._real.views_observed
+    module.enter()
+    assert editor._real.views_observed and editor.activeEffect() is None
+
+
 def test_scene_is_closed_while_another_module_is_shown(module, drawn):
     import slicer
 
