@@ -108,6 +108,22 @@ def test_strip_shows_a_result_only_where_there_is_one(drawn):
     assert told() == ("GM, slice 8: unknown", False)
 
 
+def test_every_row_of_the_strip_shows_how_far_its_own_muscle_is_trusted(drawn):
+    def told():
+        drawn.settle()
+        annotate, content = drawn.panel.annotate, drawn.panel.annotate.strip.content
+        cells = (annotate._tell(n, 8).removeprefix(f"{name}, slice 8: ") for n, name in enumerate(content.names))
+        return [(row.confidence[8], cell) for row, cell in zip(content.rows, cells, strict=True)]
+
+    drawn.click("propagateButton")
+    drawn.until_done()
+    gm, gl, sol = ((trust, f"propagated, expected Dice {trust:.2f}") for trust in (0.9, 0.8, 0.7))
+    assert told() == [gm, gl, sol]
+    drawn.segmentation.GetDisplayNode().SetSegmentVisibility(drawn.id_of("GL"), False)
+    drawn.work.refresh()
+    assert told() == [gm, sol]
+
+
 def test_next_slice_goes_there(drawn):
     drawn.click("propagateButton")
     drawn.until_done()

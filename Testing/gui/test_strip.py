@@ -44,6 +44,12 @@ def test_trust_is_strength():
     assert (np.diff(strength) > 0).all()
 
 
+def test_every_row_has_its_own_trust():
+    rows = [Row(RED, filled=range(4), confidence=(trust,) * 4) for trust in (0.6, 0.95)]
+    picture = strip_picture(rows, 4, 4, 9, 3, WHITE)
+    assert (picture[4, :, 1] > picture[16, :, 1]).all(), "the lower one is stronger"
+
+
 def test_empty_strip():
     assert strip_picture([], 0, 100, 9, 3, WHITE).shape == (0, 100, 3)
 

@@ -59,7 +59,7 @@ def propagate(volume, annotations, settings, on_event, control=None, warm=None):
         "next_slice": 3,
         "seconds": {"prior": 0.1},
         "peak_memory_mb": 1.0,
-        "confidence": [[0.9] * len(labels) for _ in annotations.muscles],
+        "confidence": [[round(0.9 - i / 10, 2)] * len(labels) for i in range(len(annotations.muscles))],
         "found": [[*range(len(labels))] for _ in annotations.muscles],
         "provenance": {"method": "stand-in | not real"},
     }
