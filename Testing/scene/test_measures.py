@@ -12,7 +12,7 @@ from slicer_scene import OBLIQUE, add_segmentation, add_volume, disc, paint  # n
 from MusclePropLib.core.errors import InputError  # noqa: E402
 from MusclePropLib.scene.annotations import Subject  # noqa: E402
 from MusclePropLib.scene.measures import ROLE, mark_position, measure_node, show_plot, show_table  # noqa: E402
-from MusclePropLib.scene.results import PROVENANCE_TAG  # noqa: E402
+from MusclePropLib.scene.results import PROVENANCE_TAG, accept  # noqa: E402
 from MusclePropLib.scene.snapshot import segments_now  # noqa: E402
 
 SLICES = 14
@@ -74,6 +74,39 @@ def test_plot_has_curve_range_drawn_dots_and_marker(subject):
         table = series.GetTableNode().GetTable()
         for column in (series.GetXColumnName(), series.GetYColumnName()):
             assert table.GetColumnByName(column) is not None
+
+
+def test_plot_shows_the_areas_of_each_muscle_at_its_positions(subject, volume, segmentation):
+    paint(segmentation, "SOL", volume, {t: disc(centre=(22, 25), radius=t) for t in range(4, 8)})
+    paint(segmentation, "GM", volume, {3: disc(centre=(11, 14)), 9: disc(centre=(11, 14), radius=3)})
+    labels = np.zeros((SLICES, 30, 40), np.uint8)
+    labels[3:10, disc(centre=(11, 14), radius=5)] = 1
+    accept(subject, ["GM"], labels, summary())
+    gm, sol = measure_node(subject)
+    plotted = curves(show_plot(subject, [gm, sol]))
+    pixel_cm2 = np.linalg.norm(np.cross(OBLIQUE[:3, 0], OBLIQUE[:3, 1])) / 100
+    for name, drawn in (("GM", [3, 9]), ("SOL", range(4, 8))):
+        voxels = slicer.util.arrayFromSegmentBinaryLabelmap(segmentation, name, volume).astype(bool)
+        areas = voxels.sum(axis=(1, 2)) * pixel_cm2
+        np.testing.assert_allclose(plotted[name][1], areas)
+        dots = np.where(np.isin(np.arange(SLICES), list(drawn)), areas, np.nan)
+        np.testing.assert_allclose(plotted[f"{name}, drawn"][1], dots)
+    low, high = gm.expected.low_mm2 / 100, gm.expected.high_mm2 / 100
+    assert (low < high).sum() == 5
+    np.testing.assert_allclose(plotted["GM, lowest"][1], low)
+    np.testing.assert_allclose(plotted["GM, highest"][1], high)
+    np.testing.assert_allclose([positions for positions, _ in plotted.values()], [gm.positions_mm] * len(plotted))
+
+
+def curves(chart):
+    """Name -> (positions, values) of every series but the line at the current slice."""
+    found = {}
+    for n in range(chart.GetNumberOfPlotSeriesNodes() - 1):
+        series = chart.GetNthPlotSeriesNode(n)
+        table = series.GetTableNode().GetTable()
+        columns = map(table.GetColumnByName, (series.GetXColumnName(), series.GetYColumnName()))
+        found[series.GetName()] = [[column.GetValue(row) for row in range(SLICES)] for column in columns]
+    return found
 
 
 def test_marker_moves_and_stays_where_it_is(subject):
