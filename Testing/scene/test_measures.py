@@ -56,6 +56,29 @@ def test_confidence_from_the_summary_or_the_tag(subject, segmentation):
     assert gm.expected is not None
 
 
+def test_confidence_of_a_left_handed_volume_out_of_a_scene_file(scene, tmp_path):
+    """Slicer turns the volume's slices when it loads them, but neither the segment's nor what its tag counts along."""
+    volume = add_volume(ijk_to_ras=OBLIQUE @ np.diag([1, 1, -1, 1]))
+    segmentation = add_segmentation(volume, ["GM"])
+    paint(segmentation, "GM", volume, {3: disc(), 9: disc(radius=3)})
+    labels = np.zeros((SLICES, 30, 40), np.uint8)
+    labels[3:10, disc()] = 1
+    trust = [0.5 + t / 100 for t in range(SLICES)]
+    result = {"muscles": [{"name": "GM", "estimate": 0.9}], "confidence": [trust]}
+    accept(Subject(volume.GetID(), segmentation.GetID(), 0), ["GM"], labels, result)
+    slicer.mrmlScene.SetRootDirectory(str(tmp_path))
+    assert slicer.mrmlScene.WriteToMRB(str(tmp_path / "x.mrb"))
+    slicer.mrmlScene.Clear(0)
+    assert slicer.mrmlScene.ReadFromMRB(str(tmp_path / "x.mrb"))
+    subject = Subject(slicer.util.getNode("calf").GetID(), slicer.util.getNode("muscles").GetID(), 0)
+    (gm,) = measure_node(subject)
+    assert gm.known.drawn == (4, 10)
+    expected = np.where(np.isin(np.arange(SLICES), gm.known.drawn), 1, trust[::-1])
+    np.testing.assert_allclose(gm.known.confidence, expected)
+    ((segment, _),) = segments_now(*subject.nodes(), 0)
+    np.testing.assert_allclose(json.loads(segment.tags[PROVENANCE_TAG])["confidence"], trust[::-1])
+
+
 def test_table_has_a_row_per_muscle(subject):
     node = show_table(subject, measure_node(subject))
     table = node.GetTable()
