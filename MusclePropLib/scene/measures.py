@@ -20,7 +20,7 @@ from MusclePropLib.scene.geometry import image_array, volume_geometry
 from MusclePropLib.scene.names import name_of
 from MusclePropLib.scene.segments import is_not_muscle, moment, segment_ids
 from MusclePropLib.scene.states import read_record, read_states
-from MusclePropLib.scene.voxels import segment_voxels
+from MusclePropLib.scene.voxels import SegmentVoxels, segment_voxels
 
 ROLE = "MuscleProp.Measures"
 """Node attribute by which a later call finds the table, chart and series that an earlier one has made, and role of the
@@ -68,7 +68,7 @@ def _measured_unless_changed(
         states = read_states(segment, voxels)
         if states.slices:
             found = yield from profiled(voxels.labels, voxels.value, image, voxels.offset, len(image))
-            confidence, provenance = _record(segment, summary, len(image), voxels.backwards)
+            confidence, provenance = _record(segment, voxels, summary)
             known = Known(tuple(sorted(states.drawn)), tuple(sorted(states.absent)), confidence, provenance)
             measured.append(measure_muscle(states.name, states.color, found, stack, known))
     return measured if moment(subject.existing_nodes()[1]) == before else None
@@ -150,24 +150,20 @@ def _role(subject: Subject, node: slicer.vtkMRMLNode | None) -> str:
 
 
 def _record(
-    segment: slicer.vtkSegment, summary: Mapping[str, Any] | None, slices: int, backwards: bool
+    segment: slicer.vtkSegment, voxels: SegmentVoxels, summary: Mapping[str, Any] | None
 ) -> tuple[np.ndarray | None, dict[str, Any] | None]:
-    """Confidence (slices,) and provenance: from `summary`, a result that is shown but not yet accepted, else the tag.
-
-    The tag's confidence counts slices along the label map's own axis.
-    """
+    """Confidence (slices,) and provenance: from `summary`, a result shown but not yet accepted, else from the tag."""
     names = [m.get("name") for m in (summary or {}).get("muscles", [])]
     if name_of(segment) in names:
-        index, backwards = names.index(name_of(segment)), False
+        index = names.index(name_of(segment))
         record = {**summary.get("provenance", {}), "muscle": summary["muscles"][index]}
         values = dict(enumerate(summary.get("confidence", []))).get(index)
     else:
-        record = read_record(segment)
+        record = read_record(segment, voxels)
         values = record.pop("confidence", None)
-    if not isinstance(values, list) or len(values) != slices:
+    if not isinstance(values, list) or len(values) != voxels.shape[0]:
         return None, record or None
-    confidence = np.array([np.nan if v is None else v for v in values], dtype=float)
-    return confidence[::-1] if backwards else confidence, record
+    return np.array([np.nan if v is None else v for v in values], dtype=float), record
 
 
 def _columns(m: MuscleMeasures) -> dict[str, np.ndarray]:

@@ -36,15 +36,9 @@ def segments_now(
         states = read_states(original, voxels)
         if states.slices:
             known = MuscleAnnotation(states.name, dict.fromkeys(states.drawn), states.absent)
-            tags = {SLICES_TAG: slices_tag(known, 0)} | _record(original, voxels)
+            tags = {SLICES_TAG: slices_tag(known, 0)}
+            if record := read_record(original, voxels):
+                tags[PROVENANCE_TAG] = json.dumps(record)
             tags |= {NOT_MUSCLE_TAG: "1"} if is_not_muscle(original) else {}
             found.append((Segment(states.name, states.color, tags), voxels))
     return found
-
-
-def _record(segment: slicer.vtkSegment, voxels: SegmentVoxels) -> dict[str, str]:
-    """How the segment came about; its confidence counts slices along the label map's own axis."""
-    record = read_record(segment)
-    if voxels.backwards and isinstance(record.get("confidence"), list):
-        record["confidence"] = record["confidence"][::-1]
-    return {PROVENANCE_TAG: json.dumps(record)} if record else {}

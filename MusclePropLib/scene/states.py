@@ -137,13 +137,23 @@ def get_tag(segment: slicer.vtkSegment, name: str) -> str | None:
     return str(value.get()) if segment.GetTag(name, value) else None
 
 
-def read_record(segment: slicer.vtkSegment) -> dict[str, Any]:
-    """How the segment came about; empty if nothing is known of that, or the tag is damaged."""
+def read_record(segment: slicer.vtkSegment, voxels: SegmentVoxels) -> dict[str, Any]:
+    """How the segment came about; empty if nothing is known of that, or the tag is damaged.
+
+    The tag's confidence counts slices along the label map's own axis, the returned one those of `voxels`; there is none
+    if these lie across another axis.
+    """
     try:
         record = json.loads(get_tag(segment, PROVENANCE_TAG) or "{}")
     except ValueError:
         return {}
-    return record if isinstance(record, dict) else {}
+    if not isinstance(record, dict):
+        return {}
+    if _is_elsewhere(segment, voxels):
+        record.pop("confidence", None)
+    if voxels.backwards and isinstance(record.get("confidence"), list):
+        record["confidence"] = record["confidence"][::-1]
+    return record
 
 
 def _is_elsewhere(segment: slicer.vtkSegment, voxels: SegmentVoxels) -> bool:

@@ -79,6 +79,22 @@ def test_confidence_of_a_left_handed_volume_out_of_a_scene_file(scene, tmp_path)
     np.testing.assert_allclose(json.loads(segment.tags[PROVENANCE_TAG])["confidence"], trust[::-1])
 
 
+def test_confidence_is_not_taken_of_slices_across_another_axis(scene):
+    """Of a cube there are as many of them."""
+    volume = add_volume((12, 12, 12))
+    segmentation = add_segmentation(volume, ["GM"])
+    paint(segmentation, "GM", volume, {3: disc((12, 12), (6, 6), 3)})
+    labels = np.zeros((12, 12, 12), np.uint8)
+    labels[2:9, disc((12, 12), (6, 6), 3)] = 1
+    result = {"muscles": [{"name": "GM", "estimate": 0.9}], "confidence": [[0.9] * 12]}
+    accept(Subject(volume.GetID(), segmentation.GetID(), 0), ["GM"], labels, result)
+    other = Subject(volume.GetID(), segmentation.GetID(), 1)
+    (gm,) = measure_node(other)
+    assert gm.known.confidence is None and gm.known.estimate == 0.9
+    ((segment, _),) = segments_now(*other.nodes(), 1)
+    assert json.loads(segment.tags[PROVENANCE_TAG]).get("confidence") is None
+
+
 def test_table_has_a_row_per_muscle(subject):
     node = show_table(subject, measure_node(subject))
     table = node.GetTable()
