@@ -155,6 +155,20 @@ def test_every_preview_promises_at_least_as_much_as_the_one_before():
     assert fractions == sorted(fractions) and 0 < fractions[-1] <= 1
 
 
+def test_a_coarse_preview_is_the_result_thinned(monkeypatch):
+    image, mask = tube()
+    events = []
+    monkeypatch.setattr(run, "PREVIEW_VOXELS", mask.size // 8)
+    result = propagate(volume_of(image), annotate({"SOL": mask}, [0, 6, 12]), DRAFTS_ONLY, events.append)
+    previews = [e for e in events if e["event"] == "preview"]
+    assert len(previews) > 1 and all(e["strides"] == [1, 3, 3] for e in previews)
+    thinned = result.labels[:, ::3, ::3]
+    for preview in previews:
+        assert preview["labels"].shape == thinned.shape
+        assert (preview["labels"][6] == mask[6, ::3, ::3]).all()
+    assert dice(previews[-1]["labels"] == 1, thinned == 1) > 0.97
+
+
 def test_cancel_raises_and_stop_keeps_the_best():
     image, mask = tube()
     annotations = annotate({"SOL": mask}, [0, 6, 12])

@@ -154,6 +154,24 @@ def test_drawing_while_a_job_runs_is_kept_and_offered_for_another_round(drive):
     assert shown(driver, "changedLabel"), "the last propagation does not know slice 9, accepted or not"
 
 
+def test_coarse_preview_lies_on_the_voxels_that_it_was_taken_from(drive):
+    import slicer
+
+    from MusclePropLib.jobs.protocol import Event
+
+    driver = drive(name="slow")
+    driver.click("createSegmentsButton")
+    driver.draw({"GM": (4, 15)})
+    driver.click("propagateButton")
+    driver.until(lambda: driver.session.preview_node_id, "the first preview")
+    job, coarse = driver.session.job.job, np.random.default_rng(0).integers(0, 2, (20, 30, 40)).astype(np.uint8)
+    np.save(job.folder / "coarse.npy", coarse)
+    driver.session._take_in(Event("preview", job.id, {"file": "coarse.npy", "strides": [1, 2, 2], "step": 1}))
+    preview = slicer.mrmlScene.GetNodeByID(driver.session.preview_node_id)
+    found = slicer.util.arrayFromSegmentBinaryLabelmap(preview, driver.id_of("GM"), driver.volume)
+    np.testing.assert_array_equal(found[:, ::2, ::2], coarse)
+
+
 def test_cancel_gives_everything_back(drive):
     driver = drive(name="slow")
     driver.click("createSegmentsButton")

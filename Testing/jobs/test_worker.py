@@ -45,6 +45,16 @@ def test_what_the_computing_leaves_behind_goes_with_the_job(warm_runner, make_jo
     assert not left.exists()
 
 
+def test_the_last_preview_of_a_large_result_says_which_voxels_it_has(monkeypatch):
+    from MusclePropLib.jobs import worker
+
+    monkeypatch.setattr(worker, "PREVIEW_VOXELS", 1000)
+    labels = np.random.default_rng(0).integers(0, 3, (5, 40, 43)).astype(np.uint8)
+    preview = worker._preview_of(labels)
+    assert preview["strides"] == [1, 3, 3]
+    assert np.array_equal(preview["labels"], labels[:, ::3, ::3])
+
+
 def test_numbers_that_are_not_finite_become_null(warm_runner, make_job):
     with make_job() as job:
         progress = next(e for e in submit(warm_runner, job) if e.name == "progress")

@@ -50,6 +50,18 @@ def test_coarse_preview_lies_over_the_fine_one(preview, volume):
     assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 2, "the node is used again"
 
 
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_every_voxel_of_a_coarse_preview_is_where_it_was_taken_from(volume, segmentation, axis):
+    preview = Preview(Subject(volume.GetID(), segmentation.GetID(), axis), ["SOL", "GM"])
+    shape = volume_geometry(volume).moved(axis).shape
+    coarse = np.random.default_rng(0).integers(0, 3, shape).astype(np.uint8)[:, ::2, ::3]
+    preview.show(coarse, (1, 2, 3))
+    for value, segment_id in ((1, "SOL"), (2, "GM")):
+        found = np.moveaxis(shown(preview.node, segment_id, volume), axis, 0)[:, ::2]
+        nearest = np.round(np.arange(coarse.shape[2] * 3 - 2) / 3).astype(int)
+        np.testing.assert_array_equal(found[..., : len(nearest)], (coarse == value)[..., nearest])
+
+
 def test_expert_never_edits_or_saves_it(preview, tmp_path):
     preview.show(labels())
     assert preview.node.GetHideFromEditors()
