@@ -55,6 +55,20 @@ def test_train_writes_weights_and_says_how_good_they_are(cohort, tmp_path, capsy
     assert "--resume" in capsys.readouterr().err
 
 
+def test_what_is_asked_for_is_what_is_trained(cohort, tmp_path, monkeypatch):
+    trained = []
+
+    def fit(split, settings, *_):
+        trained.append(vars(settings))
+        raise InputError("enough")
+
+    monkeypatch.setattr("MusclePropLib.core.cohort.fit.fit", fit)
+    own = {"share": 0.5, "negatives": "off", "variant": "unet-s", "seed": 3, "patience": 7, "learning_rate": 0.01}
+    asked = [text for name, value in own.items() for text in (f"--{name.replace('_', '-')}", str(value))]
+    assert cli.main(["train", str(cohort), "-o", str(tmp_path / "calf.safetensors"), "--labels", "GM", *asked]) == 2
+    assert own.items() <= trained[0].items() and trained[0]["labels"] == ("GM",)
+
+
 def test_leg_3d_us_by_name(tmp_path):
     folder = tmp_path / "Leg-3D-US"
     folder.mkdir()

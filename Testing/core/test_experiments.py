@@ -93,6 +93,9 @@ def test_tables_name_what_they_vary_and_share_equal_runs():
     slugs = [row.slug for table in rows.values() for row in table]
     assert all("%" not in slug and "/" not in slug for slug in slugs)
     assert {row.label for row in experiment("table1", "GL").rows} == {"GL"}
+    for row in (row for table in rows.values() for row in table):
+        own = {"labels": (row.label,), "variant": row.variant, "share": row.share, "negatives": row.negatives}
+        assert vars(row.settings(TINY, 3)) == vars(TINY) | own | {"seed": 3}
 
 
 def results_of(*dice):

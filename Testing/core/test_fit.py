@@ -11,10 +11,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from tiny_cohort import TINY, write_cohort
 
 from MusclePropLib.core.cohort.cases import find_cases, split_subjects
 from MusclePropLib.core.cohort.fit import evaluate, fit, run_folder
+from MusclePropLib.core.cohort.prepared import prepare
+from MusclePropLib.core.cohort.processes import Processes
+from MusclePropLib.core.cohort.run import Material, Run
+from MusclePropLib.core.device import Plan
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.segmentation import read_segmentation, segmentation_from_masks, write_segmentation
 from MusclePropLib.core.segments import Segment
@@ -252,6 +257,27 @@ def test_a_file_whose_values_have_lost_their_names_is_told_of(cases, tmp_path):
     assert [e["text"] for e in events if e["event"] == "log"] == [
         f"{odd.name}: label values without a name, which other cases have; give --labels NAME=VALUE"
     ]
+
+
+def test_share_and_negatives_are_those_of_the_training(cases, tmp_path):
+    split = split_subjects(find_cases(cases), 0)
+    ready = [prepare(case, TINY.reading, tmp_path / "cache") for case in split.training]
+    material = Material(ready, (), TINY.labels, tmp_path / "w.safetensors", tmp_path / "checkpoint.safetensors", None)
+    plan = Plan(torch.device("cpu"), TINY.slices)
+
+    def first(**chosen):
+        run = Run(replace(TINY, clips=4, **chosen), material, Processes(), lambda event: None)
+        batch = run._batch(run._sampler(plan), 0, plan)
+        return batch, float(run._loss(batch)(torch.zeros(16, 2, 24, 32)))
+
+    assert first()[0].known.all()
+    (on, _), (off, without), (paper, with_equation_3) = (
+        first(share=0.5, negatives=choice) for choice in ("on", "off", "paper")
+    )
+    unknown = ~on.known[:, 0]
+    assert 0 < unknown.sum() < 16
+    assert off.allowed[unknown].all() and not on.allowed[unknown].all()
+    assert (paper.allowed == off.allowed).all() and with_equation_3 > without
 
 
 def test_the_weights_are_those_that_were_validated(cases, tmp_path):
