@@ -107,6 +107,22 @@ def test_goes_on_where_it_stopped(recordings, capsys):
     assert third["leg-04"]["pid"] != first["leg-04"]["pid"], "the settings have changed"
 
 
+def test_what_is_done_is_done_again_if_one_asks_for_it_or_a_file_of_it_is_gone(tmp_path, capsys):
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    for name in ("leg-01", "leg-02", "leg-03"):
+        write_case(folder, name)
+    runs = [batch(folder, capsys)[1]]
+    gone = [tmp_path / "out" / name for name in ("leg-01-muscles.seg.nrrd", "leg-02-muscles.json")]
+    for file in gone:
+        file.unlink()
+    runs += [batch(folder, capsys)[1], batch(folder, capsys, "--again")[1]]
+    first, second, third = ([case["pid"] for case in cases.values()] for cases in runs)
+    assert [a != b for a, b in zip(first, second, strict=True)] == [True, True, False]
+    assert all(file.exists() for file in gone)
+    assert not set(third) & {*first, *second}
+
+
 @pytest.mark.parametrize("ending", [".nhdr", ".mhd", ""])
 def test_a_change_of_a_file_beside_the_image_is_seen(tmp_path, capsys, ending):
     """Only a header, or a folder, has the case's name; the voxels lie in other files."""
