@@ -91,6 +91,26 @@ def test_recorded_positions_count_without_the_image(files, capsys):
     assert gm["volume_error_ml"] == pytest.approx(-2 * 150 * GRID.voxel_ml)
 
 
+def test_positions_of_the_image_count(files, tmp_path, capsys):
+    """And not those that the propagation recorded."""
+    prediction, reference, _ = files
+    truth = np.zeros(SHAPE, bool)
+    truth[:, 4:14, 5:15] = True
+    short = truth.copy()
+    short[4:] = False
+    record = {PROVENANCE_TAG: json.dumps({"positions_mm": (2 * GRID.spacing[0] * np.arange(SHAPE[0])).tolist()})}
+    write_segmentation(prediction, segmentation_from_masks([short], GRID, [Segment("GM", tags=record)]))
+    write_volume(tmp_path / "image.nrrd", Volume(np.arange(np.prod(SHAPE), dtype=np.int16).reshape(SHAPE), GRID))
+    positions = (0.0, 1.0, 2.0, 3.0, 7.0, 12.0)
+    poses = [f"0.2,0,0,0,0,0.2,0,0,0,0,1,{place}" for place in positions]
+    (tmp_path / "frames.csv").write_text("\n".join(poses), encoding="utf-8")
+    assert cli.main(["evaluate", prediction, reference, "--image", str(tmp_path / "image.nrrd"), "--json"]) == 0
+    gm = json.loads(capsys.readouterr().out)["muscles"]["GM"]
+    widths = np.gradient(positions)
+    assert gm["volume_error_ml"] == pytest.approx(-widths[4:].sum() * 100 * 0.2**2 / 1000)
+    assert gm["hd95_mm"] == pytest.approx(12 - 3)
+
+
 def test_recorded_positions_count_against_a_cropped_reference_too(files, capsys):
     """A prediction that leaks beyond the crop is as wrong as against the whole reference."""
     prediction, reference, _ = files
