@@ -55,6 +55,14 @@ def write_surface(path: Path, mesh: vtkPolyData) -> None:
         writer.SetFileName(str(part))
         if not writer.Write() or not part.exists():
             raise InputError(f"{path}: cannot be written")
+        if path.suffix.lower() == ".obj" and not _has_all_faces(part, mesh):
+            raise InputError(f"{path}: could not be written whole; is the disk full?")
+
+
+def _has_all_faces(obj: Path, mesh: vtkPolyData) -> bool:
+    """Of a full disk VTK's writer says nothing. The faces come last, a line each."""
+    text = obj.read_bytes()
+    return text.count(b"\nf ") == mesh.GetNumberOfPolys() and text.endswith(b"\n")
 
 
 def _box(labels: np.ndarray, value: int) -> tuple[slice, slice, slice]:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -189,6 +190,32 @@ def test_overlap_cannot_be_a_label_map(result, tmp_path, capsys):
     """The drawn GM and GL share voxels."""
     assert "overlaps" in refused(capsys, result[2], "-o", tmp_path / "masks.nii.gz")
     assert not list(tmp_path.glob("masks*"))
+
+
+@pytest.fixture
+def longest_file():
+    """Sets how many bytes a file may have: more do not reach the disk, as if it were full."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size=before[0]: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("name", ["leg.stl", "leg.obj", "leg.csv"])
+@pytest.mark.parametrize("missing", [1, 700])
+def test_an_export_that_breaks_off_leaves_what_was_there(result, tmp_path, capsys, longest_file, name, missing):
+    assert export(result[2], "-o", tmp_path / name) == 0
+    written = [Path(line) for line in capsys.readouterr().out.splitlines()]
+    size = written[0].stat().st_size
+    for older in (True, False):
+        for file in () if older else written:
+            file.unlink()
+        before = {file: file.read_bytes() for file in tmp_path.iterdir()}
+        longest_file(size - missing)
+        status = export(result[2], "-o", tmp_path / name)
+        longest_file()
+        assert status != 0 and str(written[0]) in capsys.readouterr().err.splitlines()[-1]
+        assert {file: file.read_bytes() for file in tmp_path.iterdir()} == before
 
 
 # DICOM SEG
