@@ -12,6 +12,7 @@ from results import write_result
 from small_files import GRID, SHAPE
 
 from MusclePropLib import cli
+from MusclePropLib.core.annotations import NOT_MUSCLE_TAG
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.geometry import Geometry
 from MusclePropLib.core.measurements.placed import place
@@ -345,6 +346,21 @@ def test_dicom_seg_of_another_grid_or_no_series(result, tmp_path, capsys):
     path, *_ = drawn_on(bare, tmp_path)
     assert "no frame of reference" in refused(capsys, path, "-o", out, "--image", bare)
     assert not out.exists()
+
+
+@pytest.mark.parametrize(("name", "tags"), [("not MUSCLE ", {}), ("bone", {NOT_MUSCLE_TAG: "1"})])
+def test_what_is_not_muscle_is_no_surface_and_no_segment_of_a_dicom_seg(tmp_path, name, tags):
+    highdicom = pytest.importorskip("highdicom")
+    series = write_series(tmp_path / "series")
+    path, (gm, _), geometry = drawn_on(series, tmp_path)
+    given = read_segmentation(path)
+    given.segments[1].name, given.segments[1].tags = name, tags
+    write_segmentation(path, given)
+    assert export(path, "-o", tmp_path / "leg.stl", tmp_path / "leg.dcm", "--image", series) == 0
+    assert [file.name for file in tmp_path.glob("*.stl")] == ["leg.stl"], "the surface of one muscle"
+    seg = highdicom.seg.segread(tmp_path / "leg.dcm")
+    assert [seg.get_segment_description(n).segment_label for n in seg.segment_numbers] == ["GM"]
+    assert seg.get_volume(combine_segments=True).array.sum() == gm.sum()
 
 
 # Faults
