@@ -44,6 +44,8 @@ def export(
     from. `.csv` is the curves of `measured()`.
     """
     kind = ending(path)
+    if kind in (*SURFACES, ".dcm") and all(is_not_muscle(s.name, s.tags) for s in segmentation.segments):
+        raise InputError(f"{segmentation.source}: no segment of it is a muscle; there is nothing to write to {path}")
     if kind == ".csv":
         return [_write_text(path, as_csv(slice_rows(measured())))]
     if kind in SURFACES:

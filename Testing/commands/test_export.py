@@ -352,7 +352,7 @@ def test_dicom_seg_of_another_grid_or_no_series(result, tmp_path, capsys):
 def test_what_is_not_muscle_is_no_surface_and_no_segment_of_a_dicom_seg(tmp_path, name, tags):
     highdicom = pytest.importorskip("highdicom")
     series = write_series(tmp_path / "series")
-    path, (gm, _), geometry = drawn_on(series, tmp_path)
+    path, (gm, _), _ = drawn_on(series, tmp_path)
     given = read_segmentation(path)
     given.segments[1].name, given.segments[1].tags = name, tags
     write_segmentation(path, given)
@@ -370,6 +370,14 @@ def test_unknown_ending_folder_and_inputs(result, tmp_path, capsys):
     assert "cannot write this kind of file" in refused(capsys, result[2], "-o", tmp_path / "leg.txt")
     assert "no such folder" in refused(capsys, result[2], "-o", tmp_path / "none" / "leg.csv")
     assert "overwrite an input" in refused(capsys, result[2], "-o", result[2])
+
+
+@pytest.mark.parametrize("name", ["leg.obj", "leg.dcm"])
+def test_a_file_without_any_muscle_has_nothing_to_export(tmp_path, capsys, name):
+    path = tmp_path / "none.seg.nrrd"
+    write_segmentation(path, segmentation_from_labels(np.ones(SHAPE, np.uint8), GRID, [Segment("Not muscle")]))
+    assert "no segment of it is a muscle" in refused(capsys, path, "-o", tmp_path / name)
+    assert [file.name for file in tmp_path.iterdir()] == ["none.seg.nrrd"]
 
 
 def test_an_empty_segment_has_no_surface(tmp_path, capsys):
