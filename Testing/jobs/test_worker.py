@@ -132,6 +132,22 @@ def test_failure_is_one_sentence_and_spares_the_worker(warm_runner, make_job, be
         assert submit(warm_runner, other)[-1].name == "result"
 
 
+@pytest.mark.parametrize(
+    ("behaviour", "goes_on"), [("fault", False), ("no_memory", False), ("leaves", False), ("bad_input", True)]
+)
+def test_what_a_failed_job_may_have_half_changed_is_not_gone_on_with(warm_runner, make_job, behaviour, goes_on):
+    with make_job() as before, make_job(behaviour) as job, make_job() as other:
+        first = submit(warm_runner, before)[-1].data["summary"]
+        assert submit(warm_runner, job)[-1].name == "failed"
+        events = submit(warm_runner, other)
+        second = events[-1].data["summary"]
+        assert [e.name for e in events] == ["stage", "preview", "progress", "preview", "result"]
+        assert np.array_equal(read_result(other).labels[5] == 1, small_annotations().muscles[0].drawn[5])
+        assert second["pid"] == first["pid"]
+        assert second["went_on"] is goes_on
+        assert second["rounds"] == (first["rounds"] + 2 if goes_on else 1)
+
+
 def test_unknown_setting_is_refused(warm_runner, make_job):
     with make_job() as job:
         path = job.folder / "job.json"
