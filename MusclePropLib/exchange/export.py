@@ -39,12 +39,11 @@ def export(
     """Write the segmentation to `path`; returns the files written. Each is whole or not there.
 
     Label maps other than `.seg.nrrd` come with a legend, FILE.csv (such as leg.nii.gz.csv), beside them: Dafne reads
-    both and puts the masks in place by the geometry. Only a `.seg.nrrd` says where no muscle is.
-    Surfaces are one file a muscle. `.dcm` refers to the DICOM series that `volume` was read
-    from. `.csv` is the curves of `measured()`.
+    both and puts the masks in place by the geometry. Only a `.seg.nrrd` says where no muscle is. Surfaces are one file
+    a muscle. `.dcm` refers to the DICOM series that `volume` was read from. `.csv` is the curves of `measured()`.
     """
     kind = ending(path)
-    if kind in (*SURFACES, ".dcm") and all(is_not_muscle(s.name, s.tags) for s in segmentation.segments):
+    if kind not in (".csv", SEG_NRRD) and all(is_not_muscle(s.name, s.tags) for s in segmentation.segments):
         raise InputError(f"{segmentation.source}: no segment of it is a muscle; there is nothing to write to {path}")
     if kind == ".csv":
         return [_write_text(path, as_csv(slice_rows(measured())))]
@@ -61,8 +60,6 @@ def export(
         write_segmentation(path, segmentation)
         return [path]
     muscles = without_not_muscle(segmentation)
-    if not muscles.segments:
-        raise InputError(f"{segmentation.source}: holds no muscle")
     write_segmentation(path, muscles)
     return [path, _write_text(Path(f"{path}.csv"), legend(muscles))]
 

@@ -63,12 +63,6 @@ def test_a_label_map_holds_muscles_alone(tmp_path):
     assert (tmp_path / "out.nii.gz.csv").read_text(encoding="utf-8").split() == ["Value,Label", "1,GM", "3,GL"]
 
 
-def test_a_label_map_of_no_muscle_is_refused(tmp_path, capsys):
-    given, out = tmp_path / "given.seg.nrrd", tmp_path / "out.nii.gz"
-    write_segmentation(given, segmentation_from_labels(np.ones(SHAPE, np.uint8), GRID, [Segment("Not muscle")]))
-    assert "given.seg.nrrd: holds no muscle" in refused(capsys, given, "-o", out) and not out.exists()
-
-
 def ball(tmp_path, affine=None):
     """A ball of 9 mm in a segmentation with one segment, on an oblique grid if an affine is given."""
     geometry = (
@@ -372,7 +366,7 @@ def test_unknown_ending_folder_and_inputs(result, tmp_path, capsys):
     assert "overwrite an input" in refused(capsys, result[2], "-o", result[2])
 
 
-@pytest.mark.parametrize("name", ["leg.obj", "leg.dcm"])
+@pytest.mark.parametrize("name", ["leg.obj", "leg.dcm", "leg.nii.gz"])
 def test_a_file_without_any_muscle_has_nothing_to_export(tmp_path, capsys, name):
     path = tmp_path / "none.seg.nrrd"
     write_segmentation(path, segmentation_from_labels(np.ones(SHAPE, np.uint8), GRID, [Segment("Not muscle")]))
