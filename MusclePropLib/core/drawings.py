@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
@@ -19,9 +19,13 @@ from typing import NamedTuple
 import numpy as np
 
 from MusclePropLib.core.annotations import SLICES_TAG, MuscleAnnotation, parse_slices_tag, slices_tag
+from MusclePropLib.core.geometry import Geometry
 from MusclePropLib.core.segments import Segment, Segmentation
 
 FILLED_TAG = "MuscleProp.Filled"
+FILLED_ON_TAG = "MuscleProp.FilledOn"
+"""The grid of a file on which the checksums were taken; those that Slicer's scene has taken have none."""
+
 MANY = 4
 """Filled slices of which somebody redraws all only seldom; that none of fewer is as it was says nothing of the grid."""
 
@@ -38,7 +42,7 @@ class Drawing(NamedTuple):
     columns: int
 
     def overpainted(self, now: Drawing, gained: int, taken: Callable[[int, int], bool]) -> bool:
-        """Whether all that is missing `now` went to other segments, which `gained` so many voxels on that slice.
+        """Whether all that is missing `now` went to other segments, which `gained` so many voxels there at most.
 
         The middle of what it lost must be theirs: `taken` says so of a (row, column). Else an expert who made one
         muscle smaller and another one larger would have corrected the one in vain.
@@ -80,7 +84,7 @@ def parse_filled_tag(value: str | None) -> dict[int, Drawing] | None:
 
 
 def with_filled_tags(segmentation: Segmentation) -> Segmentation:
-    """The same with a tag `MuscleProp.Filled` for all that `MuscleProp.Slices` does not call drawn, where that is."""
+    """The same with tags that tell what `MuscleProp.Slices` does not call drawn, and on which grid, where that is."""
     return replace(segmentation, segments=[_told(segmentation, segment) for segment in segmentation.segments])
 
 
@@ -91,17 +95,23 @@ def with_filled_slices_named(segmentation: Segmentation) -> Segmentation:
     `MuscleProp.Slices` is damaged.
     """
     seen = [_seen(segmentation, segment) for segment in segmentation.segments]
-    gained = sum((its.gained() for its in seen if its), Counter())
-    drawn = [its and its.now_drawn(gained, _Taken(segmentation, index, its.axis)) for index, its in enumerate(seen)]
+    gained, moved = _most_gained(segmentation, seen), not any(its and its.filled for its in seen)
+    drawn = [
+        its and its.now_drawn(gained, _Taken(segmentation, index, its.axis), moved) for index, its in enumerate(seen)
+    ]
     parts = zip(segmentation.segments, seen, drawn, strict=True)
     return replace(segmentation, segments=[_named(*part) for part in parts])
 
 
 @dataclass(frozen=True)
 class _Seen:
-    """A segment's slices as its tags have them, along `axis`, and as they are now."""
+    """A segment's slices as its tags have them, along `axis`, and as they are now.
+
+    `moved` says whether the checksums were taken on another grid, None if that is not known.
+    """
 
     axis: int
+    moved: bool | None
     drawn: set[int]
     absent: set[int]
     recorded: dict[int, Drawing]
@@ -112,19 +122,26 @@ class _Seen:
         """What is recorded of slices that are not empty now."""
         return {t: its for t, its in self.recorded.items() if t in self.found}
 
+    @property
+    def filled(self) -> set[int]:
+        """Slices that are as they were filled."""
+        return {t for t, its in self.then.items() if its.checksum == self.found[t].checksum}
+
     def gained(self) -> Counter[tuple[int, int]]:
-        """Voxels that came to slices (axis, slice) that were filled or empty; of the drawn ones no area is recorded."""
-        before = {t: its.area or self.found[t].area for t, its in self.then.items()}
-        more = {t: its.area - before.get(t, 0) for t, its in self.found.items() if t not in self.drawn}
+        """Voxels that came to slices (axis, slice), at most: of the drawn ones no earlier area is recorded."""
+        more = {t: its.area - (self.recorded[t].area if t in self.recorded else 0) for t, its in self.found.items()}
         return Counter({(self.axis, t): area for t, area in more.items() if area > 0})
 
-    def now_drawn(self, gained: Counter[tuple[int, int]], taken: Callable[[int, int, int], bool]) -> set[int]:
+    def now_drawn(
+        self, gained: Counter[tuple[int, int]], taken: Callable[[int, int, int], bool], moved: bool
+    ) -> set[int]:
         """All but what is filled still, or only lost voxels to another segment: nobody drew that anew.
 
-        `taken` says of a (slice, row, column) whether another segment has it.
+        `taken` says of a (slice, row, column) whether another segment has it; `moved` that no segment at all has a
+        slice as it was filled. On another grid than before, checksums tell nothing.
         """
-        filled = {t for t, its in self.then.items() if its.checksum == self.found[t].checksum}
-        if not filled and len(self.recorded) >= MANY:  # this is not the grid on which the checksums were taken
+        filled = self.filled
+        if moved and len(self.recorded) >= MANY if self.moved is None else self.moved:
             return self.drawn
         pairs = {t: (its, self.found[t]) for t, its in self.then.items()}
         lost = {t for t, (its, now) in pairs.items() if its.overpainted(now, gained[self.axis, t], partial(taken, t))}
@@ -137,7 +154,19 @@ def _seen(segmentation: Segmentation, segment: Segment) -> _Seen | None:
     if recorded is None or SLICES_TAG not in segment.tags:
         return None
     axis, drawn, absent = _tagged(segmentation, segment)
-    return _Seen(axis, drawn, absent, recorded, _drawings(segmentation, segment, axis))
+    moved = _is_elsewhere(segment.tags.get(FILLED_ON_TAG), segmentation.geometry)
+    return _Seen(axis, moved, drawn, absent, recorded, _drawings(segmentation, segment, axis))
+
+
+def _most_gained(segmentation: Segmentation, seen: Sequence[_Seen | None]) -> Counter[tuple[int, int]]:
+    """Voxels that came to the segments on slices (axis, slice), at most; to those without tags, all that they have."""
+    gained = sum((its.gained() for its in seen if its), Counter())
+    for axis in {its.axis for its in seen if its}:
+        for segment, its in zip(segmentation.segments, seen, strict=True):
+            if its is None:
+                areas = {t: now.area for t, now in _drawings(segmentation, segment, axis).items()}
+                gained.update({(axis, t): area for t, area in areas.items()})
+    return gained
 
 
 @dataclass(frozen=True)
@@ -159,7 +188,7 @@ class _Taken:
 
 
 def _named(segment: Segment, seen: _Seen | None, drawn: set[int] | None) -> Segment:
-    tags = {name: value for name, value in segment.tags.items() if name != FILLED_TAG}
+    tags = {name: value for name, value in segment.tags.items() if name not in (FILLED_TAG, FILLED_ON_TAG)}
     if seen is not None:
         known = MuscleAnnotation(segment.name, dict.fromkeys(drawn), frozenset(seen.absent - drawn))
         tags[SLICES_TAG] = slices_tag(known, seen.axis)
@@ -171,7 +200,21 @@ def _told(segmentation: Segmentation, segment: Segment) -> Segment:
         return segment
     axis, drawn, _ = _tagged(segmentation, segment)
     filled = {t: its for t, its in _drawings(segmentation, segment, axis).items() if t not in drawn}
-    return replace(segment, tags=segment.tags | {FILLED_TAG: filled_tag(filled)})
+    own = {FILLED_TAG: filled_tag(filled), FILLED_ON_TAG: _grid_tag(segmentation.geometry)}
+    return replace(segment, tags=segment.tags | own)
+
+
+def _grid_tag(geometry: Geometry) -> str:
+    return json.dumps({"shape": geometry.shape, "affine": geometry.affine.tolist()})
+
+
+def _is_elsewhere(value: str | None, geometry: Geometry) -> bool | None:
+    """Whether a `_grid_tag` names another grid; None without one, or if it is damaged."""
+    try:
+        grid = json.loads(value or "")
+        return not Geometry(tuple(grid["shape"]), np.array(grid["affine"], float)).matches(geometry)
+    except (ValueError, TypeError, KeyError):
+        return None
 
 
 def _parsed(its: int | list[int]) -> Drawing:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Callable, Collection, Generator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -181,9 +182,7 @@ class AnnotationTracker:
             check_axis(segments[segment_id], voxels[segment_id])
         known = {i: read_states(segments[i], v) for i, v in voxels.items()}
         old = {i: before.get(i) or recorded_states(segments[i], voxels[i], its) for i, its in known.items()}
-        # Of strokes that were followed one by one, what a segment lost is what another gained.
-        taken = {i: (lambda *place: True) if i in before else partial(_has_another, voxels, i) for i in known}
-        self.states = _without_overpainted(known, old, taken)
+        self.states = _without_overpainted(known, old, voxels, before.keys())
         for segment_id, its in self.states.items() if self.states != before else ():
             if self._painted or its != known[segment_id]:
                 write_states(segments[segment_id], voxels[segment_id], its)
@@ -285,32 +284,30 @@ def absent_run(states: SegmentStates, slice_index: int) -> range:
     return range(first, last + 1)
 
 
-def _has_another(voxels: dict[str, SegmentVoxels], segment_id: str, t: int, row: int, column: int) -> bool:
-    """Whether any other segment has a voxel."""
-    return any(its.holds(t, row, column) for other, its in voxels.items() if other != segment_id)
-
-
 def _without_overpainted(
-    new: dict[str, SegmentStates], old: dict[str, SegmentStates], taken: dict[str, Callable[[int, int, int], bool]]
+    new: dict[str, SegmentStates],
+    old: dict[str, SegmentStates],
+    voxels: dict[str, SegmentVoxels],
+    followed: Collection[str],
 ) -> dict[str, SegmentStates]:
     """Keep slices *filled* that only lost voxels to another segment painted over them: nobody drew these anew.
 
-    `taken` says for each segment whether another one has a voxel (slice, row, column).
+    Strokes that were `followed` came one by one, so what a segment lost is what another one gained. Of what nobody saw,
+    the earlier area of drawn slices is not known, and the voxels have to tell.
     """
-    gained: dict[int, int] = {}
+    gained: Counter[int] = Counter()
     for segment_id, states in new.items():
-        before = old[segment_id].slices
+        known = old[segment_id].slices.keys() if segment_id in followed else old[segment_id].filled
         for t, drawing in states.slices.items():
-            gained[t] = gained.get(t, 0) + max(0, drawing.area - (before[t].area if t in before else 0))
-    return {i: _still_filled(states, old[i], gained, taken[i]) for i, states in new.items()}
+            gained[t] += max(0, drawing.area - (old[segment_id].slices[t].area if t in known else 0))
+    seen = new.keys() <= set(followed)
 
+    def still_filled(segment_id: str, states: SegmentStates) -> frozenset[int]:
+        def taken(t: int, row: int, column: int) -> bool:
+            return seen or any(its.holds(t, row, column) for i, its in voxels.items() if i != segment_id)
 
-def _still_filled(
-    new: SegmentStates, old: SegmentStates, gained: dict[int, int], taken: Callable[[int, int, int], bool]
-) -> SegmentStates:
-    overpainted = {
-        t
-        for t in new.drawn & old.filled
-        if old.slices[t].overpainted(new.slices[t], gained.get(t, 0), partial(taken, t))
-    }
-    return replace(new, filled=new.filled | overpainted)
+        before = old[segment_id]
+        pairs = {t: (before.slices[t], states.slices[t]) for t in states.drawn & before.filled}
+        return frozenset(t for t, (its, now) in pairs.items() if its.overpainted(now, gained[t], partial(taken, t)))
+
+    return {i: replace(states, filled=states.filled | still_filled(i, states)) for i, states in new.items()}

@@ -18,7 +18,7 @@ import slicer
 import vtk
 
 from MusclePropLib.core.annotations import SLICES_TAG, MuscleAnnotation, State, parse_slices_tag, slices_tag
-from MusclePropLib.core.drawings import FILLED_TAG, Drawing, filled_tag, parse_filled_tag
+from MusclePropLib.core.drawings import FILLED_ON_TAG, FILLED_TAG, Drawing, filled_tag, parse_filled_tag
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.propagated import PROVENANCE_TAG
 from MusclePropLib.core.segments import GRID_TAG
@@ -128,6 +128,7 @@ def write_states(segment: slicer.vtkSegment, voxels: SegmentVoxels, states: Segm
     )
     segment.SetTag(SLICES_TAG, slices_tag(annotation, voxels.own_axis))
     segment.SetTag(FILLED_TAG, filled_tag({own(t): states.slices[t] for t in states.filled}))
+    segment.RemoveTag(FILLED_ON_TAG)
     segment.SetTag(GRID_TAG, json.dumps(sorted(voxels.shape)))
 
 

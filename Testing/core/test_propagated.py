@@ -9,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from MusclePropLib.core.annotations import Annotations, MuscleAnnotation, parse_slices_tag
+from MusclePropLib.core.annotations import Annotations, MuscleAnnotation, parse_slices_tag, slices_tag
+from MusclePropLib.core.drawings import with_filled_tags
 from MusclePropLib.core.geometry import Geometry
 from MusclePropLib.core.propagated import PROVENANCE_TAG, propagated_segmentation
 from MusclePropLib.core.segmentation import annotations_from_segmentation, read_segmentation, write_segmentation
+from MusclePropLib.core.segments import Segment
 
 SHAPE = (5, 4, 3)
 masks = arrays(bool, SHAPE[1:]).filter(np.any)
@@ -84,15 +86,23 @@ def result_drawn_on(tmp_path, *slices):
     return path
 
 
-def painted(path, change):
-    """What is drawn, by the file, after another program that keeps its header has changed the voxels."""
+def painted(path, change, without=""):
+    """What is drawn, by the file, after another program that keeps its header has changed the voxels.
+
+    It loses the tag `without`.
+    """
     image = sitk.ReadImage(path)
     labels = sitk.GetArrayFromImage(image)
     change(labels)
     changed = sitk.GetImageFromArray(labels)
     changed.CopyInformation(image)
+    return written_over(path, changed, image, without)
+
+
+def written_over(path, changed, image, without=""):
     for key in image.GetMetaDataKeys():
-        changed.SetMetaData(key, image.GetMetaData(key))
+        tags = image.GetMetaData(key).split("|")
+        changed.SetMetaData(key, "|".join(tag for tag in tags if not without or not tag.startswith(f"{without}:")))
     sitk.WriteImage(changed, path)
     return {m.name: m.drawn for m in annotations_from_segmentation(read_segmentation(path)).muscles}
 
@@ -122,13 +132,26 @@ def test_the_only_filled_slices_can_all_be_redrawn(tmp_path):
     assert list(drawn["GM"]) == list(range(6)) and list(drawn["GL"]) == [0, 2, 3, 5]
 
 
-def test_a_result_that_was_moved_on_its_grid_is_drawn_where_it_was(result):
-    """As when its slices are cut or padded: then no checksum fits."""
+def test_a_result_whose_slices_are_cut_is_drawn_where_it_was(result):
+    """Then no checksum fits."""
+    image = sitk.ReadImage(result)
+    image.EraseMetaData("Segmentation_ConversionParameters")  # else it is put back into the whole grid
+    assert list(written_over(result, image[1:, 1:, :], image)["GM"]) == [0, 5]
 
-    def move(labels):
-        labels[:] = np.roll(labels, 2, axis=1)
 
-    assert list(painted(result, move)["GM"]) == [0, 5]
+def smooth(labels):
+    labels[1:5, 2, 2:4] = 0
+
+
+def test_all_filled_slices_of_a_muscle_may_be_corrected(result):
+    drawn = painted(result, lambda labels: (smooth(labels), smooth(labels[:, ::-1])))
+    assert [list(slices) for slices in drawn.values()] == [list(range(6))] * 2
+
+
+def test_slices_of_another_muscle_tell_that_the_grid_is_the_same(result):
+    """As those that Slicer has filled do not say on which one they were."""
+    drawn = painted(result, smooth, without="MuscleProp.FilledOn")
+    assert list(drawn["GM"]) == list(range(6)) and list(drawn["GL"]) == [0, 5]
 
 
 def test_a_neighbour_that_is_only_painted_over_is_not_drawn_by_that(result):
@@ -140,6 +163,23 @@ def test_a_neighbour_that_is_only_painted_over_is_not_drawn_by_that(result):
 
     assert list(painted(result, paint_over)["GL"]) == [0, 5]
     assert list(painted(result, trim)["GL"]) == [0, 3, 5]
+
+
+@pytest.mark.parametrize("other", [2, 3], ids=["drawn there", "new"])
+def test_a_slice_that_another_contour_takes_from_is_not_drawn_by_that(tmp_path, other):
+    path = result_drawn_on(tmp_path, 0, 5)
+    read = read_segmentation(path)
+    if other == 2:
+        known = MuscleAnnotation("GL", dict.fromkeys((0, 2, 5)))
+        read.segments[1].tags["MuscleProp.Slices"] = slices_tag(known, 0)
+    told = with_filled_tags(read)
+    told.layers[0] = told.layers[0].copy()
+    told.layers[0][2, 2, 2:6] = other
+    if other == 3:
+        told.segments.append(Segment("tendon", value=3))
+    write_segmentation(path, told)
+    drawn = {m.name: list(m.drawn) for m in annotations_from_segmentation(read_segmentation(path)).muscles}
+    assert drawn["GM"] == [0, 5]
 
 
 def test_two_muscles_corrected_on_one_slice_are_both_drawn(result):

@@ -136,6 +136,23 @@ def test_overpainting_while_nobody_follows_does_not_make_a_filled_slice_drawn_ei
     assert Followed(volume, segmentation).drawn("GM") == [3, 10]
 
 
+def test_a_drawn_contour_or_a_new_segment_may_take_from_a_filled_slice_while_nobody_follows(
+    followed, volume, segmentation
+):
+    paint(segmentation, "GM", volume, {3: disc()})
+    paint(segmentation, "SOL", volume, {6: disc(centre=(25, 8), radius=3)})
+    followed.tracker.refresh()
+    fill(followed, volume)
+    followed.tracker.refresh()
+    followed.tracker.follow(None)
+    segmentation.GetSegmentation().AddEmptySegment("tendon", "tendon")
+    editor = Editor(segmentation, volume)
+    editor.stroke("SOL", 6, disc(centre=(16, 18), radius=4))
+    editor.stroke("tendon", 8, disc(centre=(16, 18), radius=4))
+    now = Followed(volume, segmentation)
+    assert now.drawn("GM") == [3] and now.drawn("tendon") == [8] and 6 in now.drawn("SOL")
+
+
 def test_two_muscles_corrected_on_one_slice_while_nobody_follows_are_both_drawn(followed, volume, segmentation):
     paint(segmentation, "GM", volume, {3: disc()})
     paint(segmentation, "SOL", volume, {12: disc(centre=(25, 8), radius=3)})
