@@ -20,6 +20,7 @@ from MusclePropLib.commands.common import (
     write_json,
 )
 from MusclePropLib.core.errors import InputError
+from MusclePropLib.core.files import checksum
 from MusclePropLib.jobs.channel import PipeChannel
 from MusclePropLib.jobs.protocol import Event, log
 from MusclePropLib.jobs.runner import Runner, run_to_end
@@ -256,7 +257,8 @@ def _whole(
 ) -> dict[str, Any]:
     """The worker's summary with what a format without tags does not hold, the client's files, seconds and memory.
 
-    `segments` are those of the muscles, then those of the completed ones.
+    `segments` are those of the muscles, then those of the completed ones. By the result's `checksum` it is known later
+    whether somebody has corrected it.
     """
     start, read, computed, written = clock
     seconds = {"read": read - start, **summary["seconds"], "write": written - computed, "total": written - start}
@@ -269,7 +271,7 @@ def _whole(
     muscles = [m | k | v for m, k, v in zip(summary["muscles"], known, values[:count], strict=True)]
     completed = [{"name": s.name} | v for s, v in zip(segments[count:], values[count:], strict=True)]
     own = {"axis": annotations.axis, "muscles": muscles, "completed": completed}
-    own |= {"seconds": seconds, "peak_memory_mb": memory}
+    own |= {"seconds": seconds, "peak_memory_mb": memory, "checksum": checksum(case.output)}
     return files | summary | own
 
 

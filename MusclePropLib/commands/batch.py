@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import csv
 import io
-import json
 import os
 import traceback
 from collections.abc import Iterator, Mapping
@@ -25,7 +24,7 @@ from MusclePropLib.commands.common import (
     write_text,
 )
 from MusclePropLib.core.errors import InputError
-from MusclePropLib.core.files import files_below
+from MusclePropLib.core.files import checksum, files_below
 
 HELP = "propagate every annotated volume under a folder; goes on where it was interrupted"
 EXAMPLE = """muscleprop batch recordings -o results
@@ -36,6 +35,7 @@ results/leg-01-muscles.seg.nrrd, results/leg-01-muscles.json and results/summary
 
 MARK = "-annotations"
 SUMMARY = "summary.csv"
+CORRECTED = "corrected since it was computed, and left as it is; propagate it by itself or move it away"
 COLUMNS = (
     *("case", "status", "muscle", "volume_ml", "estimate", "method", "drawn_slices", "next_slice", "seconds"),
     "message",
@@ -65,14 +65,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder for the results")
     add_settings(parser)
-    parser.add_argument("--again", action="store_true", help="also do again what is done and has not changed")
+    parser.add_argument(
+        "--again",
+        action="store_true",
+        help="also do again what is done and has not changed, but for results that were corrected since",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object at the end")
 
 
 def run(args: argparse.Namespace) -> int:
     """Propagate case after case; status 1 if any failed. summary.csv is up to date after each.
 
-    InputError at the end if it could not be written, as when it is open in another program.
+    A result that somebody has corrected since is never overwritten. InputError at the end if the table could not be
+    written, as when it is open in another program.
     """
     chosen = settings_of(args)
     settings = chosen | {"axis": args.axis}
@@ -93,7 +98,10 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json({"cases": records, "failed": failures})
     else:
-        print(f"{len(records) - failures} of {len(records)} cases done; {args.output / SUMMARY}")
+        corrected = sum(record["status"] == "corrected" for record in records.values())
+        kept = f", {corrected} corrected since and left as they are" * bool(corrected)
+        done = len(records) - failures - corrected
+        print(f"{done} of {len(records)} cases done{kept}; {args.output / SUMMARY}")
     if fault is not None:
         reason = fault.strerror or str(fault)
         raise InputError(f"{args.output / SUMMARY}: could not be written ({reason}); close it and run the batch again")
@@ -120,7 +128,7 @@ def find_cases(folder: Path, output: Path) -> list[Item]:
 
 
 def table(records: Mapping[str, Mapping[str, Any]]) -> str:
-    """summary.csv: one row per case and muscle, one per failed case."""
+    """summary.csv: one row per case and muscle, one per case that failed or whose result was corrected since."""
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, restval="", extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
@@ -170,16 +178,28 @@ def _fingerprint(item: Item, settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _done(item: Item, settings: Mapping[str, Any]) -> dict[str, Any] | None:
+    from MusclePropLib.core.measurements.records import read_record
+
     try:
-        record = json.loads(item.record.read_text(encoding="utf-8"))
-        same = isinstance(record, dict) and record.get("inputs") == _fingerprint(item, settings)
-    except (OSError, ValueError):
+        record = read_record(item.case.output)
+        same = item.case.output.exists() and record.get("inputs") == _fingerprint(item, settings)
+        return record if same and not _corrected(item, record) else None
+    except (OSError, InputError):
         return None
-    return record if same and item.case.output.exists() else None
+
+
+def _corrected(item: Item, record: Mapping[str, Any]) -> bool:
+    """Whether the result is no longer the one that its record tells of; records of older versions do not know."""
+    output = item.case.output
+    return "checksum" in record and output.exists() and checksum(output) != record["checksum"]
 
 
 def _propagate(item: Item, session: Session, settings: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
+    from MusclePropLib.core.measurements.records import read_record
+
     try:
+        if _corrected(item, read_record(item.case.output)):
+            return {"status": "corrected", "message": f"{item.case.output}: {CORRECTED}"}
         inputs = _fingerprint(item, settings)
         item.case.output.parent.mkdir(parents=True, exist_ok=True)
         record = {"status": "done", "inputs": inputs, **session.propagate(item.case, progress)}
@@ -195,15 +215,15 @@ def _propagate(item: Item, session: Session, settings: Mapping[str, Any], progre
 def _told(record: Mapping[str, Any], before: bool) -> str:
     from MusclePropLib.core.measurements.tables import millilitres
 
-    if record["status"] == "failed":
+    if record["status"] != "done":
         return record["message"].splitlines()[0]
     volumes = ", ".join(f"{m['name']} {millilitres(m['volume_ml'])} ml" for m in record["muscles"])
     return f"{volumes} ({'done before' if before else format(record['seconds']['total'], '.0f') + ' s'})"
 
 
 def _rows(record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    if record["status"] == "failed":
-        yield {"status": "failed", "message": record["message"].splitlines()[0]}
+    if record["status"] != "done":
+        yield {"status": record["status"], "message": record["message"].splitlines()[0]}
         return
     common = {"status": "done", "next_slice": record.get("next_slice"), "seconds": round(record["seconds"]["total"], 1)}
     for muscle in record["muscles"]:

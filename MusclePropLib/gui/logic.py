@@ -104,7 +104,7 @@ class PropagationLogic:
 
         The same as `muscleprop batch` in a shell: cases that are done are skipped, one bad case does not stop the
         rest. `options` are its options (time_limit=60, device="cpu", ...). `onEvent` is given its lines. Returns the
-        rows of `summary.csv`, one per muscle, and one per case that failed.
+        rows of `summary.csv`, one per muscle, and one per case that failed or was corrected.
 
             rows = MusclePropLogic().propagateFolder("recordings", "results", time_limit=60)
 

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+from dataclasses import replace
 
 import pytest
 import SimpleITK as sitk
@@ -12,6 +13,7 @@ from MusclePropLib import cli
 from MusclePropLib.commands.batch import find_cases
 from MusclePropLib.core.guided.bundled import pretrained
 from MusclePropLib.core.images import image_of
+from MusclePropLib.core.segmentation import read_segmentation, write_segmentation
 from MusclePropLib.core.volumes import read_volume, write_volume
 from MusclePropLib.core.weights import save_weights
 
@@ -121,6 +123,52 @@ def test_what_is_done_is_done_again_if_one_asks_for_it_or_a_file_of_it_is_gone(t
     assert [a != b for a, b in zip(first, second, strict=True)] == [True, True, False]
     assert all(file.exists() for file in gone)
     assert not set(third) & {*first, *second}
+
+
+def corrected(path):
+    """The result with slice 3 of its first segment redrawn in place."""
+    result = read_segmentation(path)
+    redrawn = result.layers[0].copy()
+    redrawn[3, :4, :4] = result.segments[0].value
+    write_segmentation(path, replace(result, layers=[redrawn, *result.layers[1:]]))
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("more", [(), ("--again",), ("--seed", "1")])
+def test_a_result_that_was_corrected_since_is_kept_and_its_old_volumes_are_not_told(tmp_path, capsys, more):
+    folder, out = tmp_path / "recordings", tmp_path / "out"
+    folder.mkdir()
+    for name in ("leg-01", "leg-02"):
+        write_case(folder, name)
+    batch(folder, capsys)
+    result = out / "leg-01-muscles.seg.nrrd"
+    drawn = corrected(result)
+    assert cli.main(["batch", str(folder), "-o", str(out), *more]) == 0
+    told = capsys.readouterr().out.splitlines()
+    said = f"{result}: corrected since it was computed, and left as it is; propagate it by itself or move it away"
+    assert told[0] == f"1/2 leg-01: {said}"
+    assert told[-1].startswith("1 of 2 cases done, 1 corrected since and left as they are; ")
+    assert result.read_bytes() == drawn
+    rows = list(csv.DictReader((out / "summary.csv").open(encoding="utf-8")))
+    kept = [row for row in rows if row["case"] == "leg-01"]
+    assert [(row["status"], row["volume_ml"], row["message"]) for row in kept] == [("corrected", "", said)]
+    assert [row["status"] for row in rows if row["case"] == "leg-02"] == ["done", "done"]
+    result.unlink()
+    assert batch(folder, capsys, *more)[1]["leg-01"]["status"] == "done", "moved away, it is computed again"
+
+
+def test_whether_results_of_older_versions_were_corrected_is_not_known(tmp_path, capsys):
+    folder, record = tmp_path / "recordings", tmp_path / "out" / "leg-muscles.json"
+    folder.mkdir()
+    write_case(folder)
+    batch(folder, capsys)
+    told = json.loads(record.read_text(encoding="utf-8"))
+    del told["checksum"]
+    record.write_text(json.dumps(told), encoding="utf-8")
+    drawn = corrected(record.with_name("leg-muscles.seg.nrrd"))
+    assert batch(folder, capsys)[1]["leg"] == told
+    assert batch(folder, capsys, "--again")[1]["leg"]["status"] == "done"
+    assert record.with_name("leg-muscles.seg.nrrd").read_bytes() != drawn
 
 
 @pytest.mark.parametrize("ending", [".nhdr", ".mhd", ""])
