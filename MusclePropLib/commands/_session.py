@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from MusclePropLib.core.annotations import Annotations, MuscleAnnotation
     from MusclePropLib.core.geometry import Geometry
-    from MusclePropLib.core.segments import Segment
+    from MusclePropLib.core.segments import Segment, Segmentation
     from MusclePropLib.core.volumes import Volume
     from MusclePropLib.jobs.job import Job
 
@@ -185,6 +185,7 @@ class Session:
         from MusclePropLib.core.segments import values_of
 
         drawn = read_segmentation(case.annotations)
+        _check_states(drawn, case.annotations)
         if volume is not None:
             drawn = on_grid(drawn, volume)
         under_work = without_completed(drawn)
@@ -194,6 +195,17 @@ class Session:
         completed = completed_muscles(drawn, annotations.axis)
         values = values_of(drawn, (muscle.name for muscle in [*annotations.muscles, *completed]))
         return Drawn(annotations, completed, drawn.geometry, values)
+
+
+def _check_states(drawn: Segmentation, path: Path) -> None:
+    """InputError for a result in a format without tags: all that was filled would count as drawn."""
+    from MusclePropLib.core.annotations import SLICES_TAG
+    from MusclePropLib.core.measurements.records import read_record, record_path
+    from MusclePropLib.core.segmentation import SEG_NRRD
+
+    if read_record(path) and not any(SLICES_TAG in segment.tags for segment in drawn.segments):
+        said = "which does not tell drawn slices from filled ones"
+        raise InputError(f"{path}: by {record_path(path).name} a result, {said}; go on from one as {SEG_NRRD}")
 
 
 def _two_grids(volume: Volume) -> str:
@@ -267,12 +279,23 @@ def _whole(
     memory = {"client": peak_memory_mb(), "worker": summary["peak_memory_mb"]}
     files = {name: str(getattr(case, name).resolve()) for name in ("image", "annotations", "output")}
     known = ({"absent_slices": sorted(muscle.absent)} for muscle in annotations.muscles)
-    values, count = [{"value": segment.value} for segment in segments], len(annotations.muscles)
-    muscles = [m | k | v for m, k, v in zip(summary["muscles"], known, values[:count], strict=True)]
-    completed = [{"name": s.name} | v for s, v in zip(segments[count:], values[count:], strict=True)]
+    count = len(annotations.muscles)
+    values = [{"value": segment.value} for segment in segments[:count]]
+    muscles = [m | k | v for m, k, v in zip(summary["muscles"], known, values, strict=True)]
+    completed = [_completed(segment, str(case.annotations)) for segment in segments[count:]]
     own = {"axis": annotations.axis, "muscles": muscles, "completed": completed}
     own |= {"seconds": seconds, "peak_memory_mb": memory, "checksum": checksum(case.output)}
     return files | summary | own
+
+
+def _completed(segment: Segment, source: str) -> dict[str, Any]:
+    """What the record tells of a completed muscle: its slices, too, if its tag names them."""
+    from MusclePropLib.core.measurements.records import tagged_slices
+
+    own = {"name": segment.name, "value": segment.value}
+    if tag := tagged_slices(segment, source):
+        own |= {"axis": tag[0], "drawn_slices": sorted(tag[1]), "absent_slices": sorted(tag[2])}
+    return own
 
 
 def _write_report(folder: Path, job: Job, labels: np.ndarray, summary: dict[str, Any]) -> None:

@@ -69,11 +69,10 @@ def run(args: argparse.Namespace) -> int:
     from MusclePropLib.core.errors import InputError
     from MusclePropLib.core.measurements.files import read_result
     from MusclePropLib.core.measurements.placed import on_grid
-    from MusclePropLib.core.segmentation import read_segmentation
     from MusclePropLib.core.volumes import read_volume
 
     prediction, reference = read_result(args.prediction), read_result(args.reference)
-    drawn = read_segmentation(args.drawn) if args.drawn else None
+    drawn = read_result(args.drawn) if args.drawn else None
     axis = None if args.axis == "auto" else int(args.axis)
     if not any(layer.any() for layer in reference.layers):
         raise InputError(f"{reference.source}: every segment is empty; there is nothing to score against")

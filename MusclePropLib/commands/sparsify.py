@@ -47,12 +47,13 @@ def run(args: argparse.Namespace) -> int:
 
     from MusclePropLib.commands.common import check_output, check_seed
     from MusclePropLib.core.completed import reopened
-    from MusclePropLib.core.segmentation import annotations_from_segmentation, read_segmentation, write_segmentation
+    from MusclePropLib.core.measurements.files import read_result
+    from MusclePropLib.core.segmentation import annotations_from_segmentation, write_segmentation
     from MusclePropLib.core.sparsify import equally_spaced, incomplete
 
     check_seed(args.seed)
     check_output(args.output, [args.labels])
-    labels = read_segmentation(args.labels)
+    labels = read_result(args.labels)
     sparse = annotations_from_segmentation(labels, args.axis, pick=lambda filled: equally_spaced(filled, args.slices))
     sparse = reopened(incomplete(sparse, args.incomplete, np.random.default_rng(args.seed)))
     write_segmentation(args.output, _as_output(sparse, labels, args.output))

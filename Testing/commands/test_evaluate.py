@@ -178,6 +178,13 @@ def test_a_plain_result_has_the_names_positions_and_drawn_slices_of_its_record(t
     assert sum(s["reference_ml"] for s in scores.values()) == pytest.approx(2 * 5 * 130 * GRID.voxel_ml)
 
 
+def test_drawn_slices_of_a_plain_result_are_those_of_its_record(tmp_path, capsys):
+    record_of(tmp_path, "GM", "GL")
+    drawn, truth = label_map(tmp_path / "out.nii.gz", GM=1, GL=2), label_map(tmp_path / "truth.nii.gz", GM=150, GL=200)
+    assert cli.main(["evaluate", truth, truth, "--drawn", drawn, "--json"]) == 0
+    assert [s["slices"] for s in json.loads(capsys.readouterr().out)["muscles"].values()] == [SHAPE[0] - 1] * 2
+
+
 @pytest.mark.parametrize("axis", ["1", "2"])
 def test_along_the_frames_their_positions_mean_nothing(tmp_path, capsys, axis):
     record_of(tmp_path, "GM", "GL")

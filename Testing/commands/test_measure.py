@@ -110,6 +110,18 @@ def test_drawn_slices_from_the_annotations(result, tmp_path, capsys):
         assert bool(row["spline_volume_ml"]) is spline
 
 
+def test_drawn_slices_from_the_record_of_a_plain_result(tmp_path, capsys):
+    labels = np.zeros(SHAPE, np.uint8)
+    labels[:, 5:12, 6:15] = 1
+    bare, plain = tmp_path / "bare.seg.nrrd", tmp_path / "plain.nii.gz"
+    write_segmentation(bare, segmentation_from_labels(labels, GRID, [Segment("GM")]))
+    write_segmentation(plain, segmentation_from_labels(labels, GRID))
+    record = {"axis": 0, "muscles": [{"name": "GM", "drawn_slices": [0, 2, 5]}]}
+    (tmp_path / "plain.json").write_text(json.dumps(record), encoding="utf-8")
+    assert cli.main(["measure", str(bare), "--drawn", str(plain), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["muscles"][0]["drawn_slices"] == 3
+
+
 def fault(arguments, capsys):
     assert cli.main(["measure", *map(str, arguments)]) == 2
     told = capsys.readouterr()

@@ -184,6 +184,31 @@ def test_a_label_map_keeps_completed_muscles_if_it_can_hold_them(tmp_path, capsy
     assert "drawn muscles overlap, which only a .seg.nrrd can hold" in capsys.readouterr().err
 
 
+def test_the_record_names_the_slices_of_completed_muscles_too(tmp_path, capsys):
+    """A label map has no tags, and is yet scored as the same result that has them."""
+    image, drawn = write_completed(tmp_path)
+    tagged, plain = tmp_path / "tagged.seg.nrrd", tmp_path / "plain.nii.gz"
+    scores = []
+    for out in (tagged, plain):
+        assert cli.main(["propagate", str(image), str(drawn), "-o", str(out)]) == 0
+        capsys.readouterr()
+        assert cli.main(["evaluate", str(out), str(tagged), "--json"]) == 0
+        scores.append(json.loads(capsys.readouterr().out))
+    assert scores[0] == scores[1] and not scores[0]["all_slices"]
+    assert scores[0]["muscles"]["SOL"]["slices"] == SHAPE[0] - 1
+
+
+def test_a_label_map_that_is_a_result_is_no_drawing(tmp_path, capsys):
+    """Every slice that was filled would count as drawn, and a completed muscle would grow."""
+    image, drawn = write_completed(tmp_path)
+    out, again = tmp_path / "out.nii.gz", tmp_path / "again.seg.nrrd"
+    assert cli.main(["propagate", str(image), str(drawn), "-o", str(out)]) == 0
+    capsys.readouterr()
+    assert cli.main(["propagate", str(image), str(out), "-o", str(again)]) == 2
+    said = "by out.json a result, which does not tell drawn slices from filled ones; go on from one as .seg.nrrd"
+    assert f"{out}: {said}" in capsys.readouterr().err and not again.exists()
+
+
 def test_it_is_told_that_all_is_completed(tmp_path, capsys):
     image, drawn = write_completed(tmp_path)
     alone = read_segmentation(drawn)

@@ -139,6 +139,15 @@ def test_the_command_writes_what_it_prints(labels, tmp_path, capsys):
     np.testing.assert_array_equal(sparse.muscles[1].drawn[16], full.mask(1)[16])
 
 
+def test_a_plain_result_has_the_names_and_drawn_slices_of_its_record(labels, tmp_path, capsys):
+    plain = tmp_path / "plain.nii.gz"
+    write_segmentation(plain, read_segmentation(labels))
+    muscles = [{"name": "GM", "drawn_slices": [5, 15, 35]}, {"name": "SOL", "drawn_slices": [9, 29]}]
+    (tmp_path / "plain.json").write_text(json.dumps({"axis": 0, "muscles": muscles}), encoding="utf-8")
+    assert run(plain, "-o", tmp_path / "sparse.seg.nrrd", "--slices", 9) == 0
+    assert capsys.readouterr().out.startswith("GM: slices 5, 15, 35\nSOL: slices 9, 29\n")
+
+
 def test_what_stays_of_a_completed_muscle_can_be_propagated(labels, tmp_path):
     full, output = read_segmentation(labels), tmp_path / "sparse.seg.nrrd"
     tags = {"Segmentation.Status": "completed", "own": "tag"}

@@ -54,7 +54,7 @@ def read_inputs(segmentation: Path, image: Path | None, drawn: Path | None, axis
 
 
 def _annotations(path: Path, measured: Segmentation, volume: Volume | None, axis: str) -> Annotations:
-    drawn = read_segmentation(path)
+    drawn = read_result(path)
     if volume is None:
         drawn = drawn.resampled_to(measured.geometry)
     else:

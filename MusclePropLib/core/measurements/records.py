@@ -106,7 +106,7 @@ def with_tags(segmentation: Segmentation, record: Mapping[str, Any]) -> Segmenta
 
     Of several of one name, it is the one of the same label value.
     """
-    muscles = record.get("muscles", [])
+    muscles = [*record.get("muscles", []), *record.get("completed", [])]
     segments = [
         s if (index := _muscle_of(s, muscles)) is None else replace(s, tags=_tags(record, index) | s.tags)
         for s in segmentation.segments
@@ -186,13 +186,15 @@ def _is_sound(record: Any) -> bool:
 
 
 def _tags(record: Mapping[str, Any], index: int) -> dict[str, str]:
-    """The tags of a muscle of the record, as a `.seg.nrrd` would have them."""
-    muscle = record["muscles"][index]
-    tags = {PROVENANCE_TAG: provenance(record, index)}
-    if "axis" in record:
+    """The tags of a muscle of the record or, after them, of a completed one, as a `.seg.nrrd` would have them."""
+    muscle = [*record["muscles"], *record.get("completed", [])][index]
+    propagated = index < len(record["muscles"])
+    tags = {PROVENANCE_TAG: provenance(record, index)} if propagated else {}
+    axis = (record if propagated else muscle).get("axis")
+    if axis is not None:
         drawn = dict.fromkeys(muscle.get("drawn_slices", ()))
         known = MuscleAnnotation(muscle["name"], drawn, frozenset(muscle.get("absent_slices", ())))
-        tags[SLICES_TAG] = slices_tag(known, record["axis"])
+        tags[SLICES_TAG] = slices_tag(known, axis)
     return tags
 
 
