@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
     if not any(layer.any() for layer in reference.layers):
         raise InputError(f"{reference.source}: every segment is empty; there is nothing to score against")
     if args.image is None:
-        positions = _recorded_positions(prediction, common_grid(reference, prediction, drawn))
+        positions = _recorded_positions(prediction, common_grid(reference, prediction, drawn), args.axis)
     else:
         volume = read_volume(args.image)
         prediction, reference, drawn = (given and on_grid(given, volume) for given in (prediction, reference, drawn))
@@ -117,11 +117,11 @@ def _record(found: Comparison) -> dict[str, object]:
     }
 
 
-def _recorded_positions(prediction: Segmentation, whole: Geometry) -> np.ndarray | None:
+def _recorded_positions(prediction: Segmentation, whole: Geometry, axis: str) -> np.ndarray | None:
     """Positions in mm that the propagation recorded for the frames, array axis 0 of the grid `whole`; None without."""
     from MusclePropLib.core.measurements.placed import place
 
     if not prediction.geometry.matches(whole):
         return None
-    placed = place(prediction)
+    placed = place(prediction, axis=axis)
     return placed.stack.positions if placed.tracked and placed.axis == 0 else None

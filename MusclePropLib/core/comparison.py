@@ -10,7 +10,7 @@ from MusclePropLib.core.annotations import is_not_muscle
 from MusclePropLib.core.defaults import default_for_segment
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.geometry import Geometry
-from MusclePropLib.core.measurements.records import tagged_slices
+from MusclePropLib.core.measurements.records import named_axes, tagged_slices
 from MusclePropLib.core.metrics import Scores, score
 from MusclePropLib.core.segmentation import annotations_from_segmentation
 from MusclePropLib.core.segments import Segment, Segmentation
@@ -146,7 +146,8 @@ def _own_slices(
     """The same by the prediction's tags along that axis, but for segments drawn on every slice: these are no result."""
     found = {index: tagged_slices(prediction.segments[place], prediction.source) for index, place in pairs.items()}
     tags = {index: tag for index, tag in found.items() if tag}
-    axes = {along for along, *_ in tags.values()} if axis is None else {axis}
+    scored = (prediction.segments[pairs[index]] for index in tags)
+    axes = named_axes(scored, prediction.source) if axis is None else {axis}
     if len(axes) > 1:
         raise InputError(f"{prediction.source}: drawn along several axes {sorted(axes)}; choose one with --axis")
     axis = axes.pop() if axes else 0

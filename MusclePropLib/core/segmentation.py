@@ -121,7 +121,9 @@ def annotations_from_segmentation(
     source = source or segmentation.source or "the segmentation"
     tags = [_slices(segment, source) for segment in segmentation.segments]
     filled = [extents(segmentation.layers[s.layer], s.value) for s in segmentation.segments]
-    chosen = _axis(axis, {tag[0] for tag in tags if tag}, filled, source)
+    # A tag that says nothing, as of a segment that was emptied, binds nobody to its axis.
+    named = {tag[0] for tag, profiles in zip(tags, filled, strict=True) if tag and (tag[2] or profiles[0].any())}
+    chosen = _axis(axis, named, filled, source)
     annotations = Annotations(segmentation.geometry.moved(chosen).shape, [], axis=chosen)
     for segment, tag, profiles in zip(segmentation.segments, tags, filled, strict=True):
         slices = np.flatnonzero(profiles[chosen])

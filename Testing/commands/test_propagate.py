@@ -198,6 +198,29 @@ def test_the_record_names_the_slices_of_completed_muscles_too(tmp_path, capsys):
     assert scores[0]["muscles"]["SOL"]["slices"] == SHAPE[0] - 1
 
 
+@pytest.mark.parametrize("name", ["out.seg.nrrd", "out.nii.gz"])
+def test_a_result_can_be_used_whose_completed_muscle_was_drawn_along_another_axis(tmp_path, capsys, name):
+    image, drawn = write_completed(tmp_path)
+    given, out = read_segmentation(drawn), tmp_path / name
+    given.segments[1].tags[SLICES_TAG] = '{"axis": 2, "drawn": [2, 10], "absent": []}'
+    write_segmentation(drawn, given)
+
+    def told(command, *more):
+        capsys.readouterr()
+        assert cli.main([command, str(out), *map(str, more), "--json"]) == 0
+        return json.loads(capsys.readouterr().out)
+
+    assert cli.main(["propagate", str(image), str(drawn), "-o", str(out)]) == 0
+    measured = [told("measure", *more) for more in ((), ("--axis", 2))]
+    assert [m["axis"] for m in measured] == [0, 2]
+    assert [[muscle["drawn_slices"] for muscle in m["muscles"]] for m in measured] == [[2, 0], [0, 2]]
+    scored = [told("evaluate", out, *more) for more in ((), ("--axis", 2))]
+    assert [s["all_slices"] for s in scored] == [["SOL"], ["GM"]]
+    assert scored[1]["muscles"]["SOL"]["slices"] == SHAPE[2] - 2
+    assert cli.main(["report", str(out), "-o", str(tmp_path / "report.html")]) == 0
+    assert cli.main(["export", str(out), "-o", str(tmp_path / "leg.stl")]) == 0
+
+
 def test_a_label_map_that_is_a_result_is_no_drawing(tmp_path, capsys):
     """Every slice that was filled would count as drawn, and a completed muscle would grow."""
     image, drawn = write_completed(tmp_path)

@@ -7,6 +7,7 @@ import pytest
 
 from MusclePropLib.core.annotations import SLICES_TAG
 from MusclePropLib.core.comparison import compare, match_segments
+from MusclePropLib.core.completed import COMPLETED, STATUS_TAG
 from MusclePropLib.core.defaults import GM
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.geometry import Geometry
@@ -151,6 +152,14 @@ def test_slices_drawn_along_another_axis_than_that_asked_for_are_not_known():
     with pytest.raises(InputError, match=r"file\.nrrd: drawn along several axes \[0, 1\]"):
         compare(result, segmentation(both))
     assert compare(result, segmentation(both), axis=1).all_slices == ("GM",)
+
+
+def test_a_completed_muscle_may_have_been_drawn_along_another_axis():
+    both = {"GM": block(), "SOL": block(rows=slice(0, 3))}
+    result = tagged(both, [1])
+    result.segments[1].tags = {SLICES_TAG: '{"axis": 1, "drawn": [1], "absent": []}', STATUS_TAG: COMPLETED}
+    found = compare(result, segmentation(both))
+    assert (found.scores["GM"].slices, found.all_slices) == (7, ("SOL",))
 
 
 def test_two_whole_drawings_can_be_compared():

@@ -101,6 +101,16 @@ def test_another_axis_than_the_tags_is_an_error():
     assert "another axis" in fault(read, calf()[:1], segments[:1], axis=0)
 
 
+@pytest.mark.parametrize("drawn", [(), (4,)])
+def test_the_tag_of_an_empty_segment_binds_nobody_to_its_axis(drawn):
+    masks = calf()[:2]
+    masks[1] = False
+    annotations = read(masks, [tagged("GM", axis=0, drawn=[4]), tagged("GL", axis=2, drawn=drawn)])
+    assert annotations.axis == 0 and [m.name for m in annotations.muscles] == ["GM"]
+    absent = [tagged("GM", axis=0, drawn=[4]), tagged("GL", axis=2, absent=[0])]
+    assert "another axis" in fault(read, masks, absent), "that it is absent somewhere is said, however empty"
+
+
 @pytest.mark.parametrize("segment", [Segment("Not Muscle "), Segment("bone", tags={"MuscleProp.NotMuscle": "1"})])
 def test_not_muscle_is_negative_evidence_and_no_muscle(segment):
     annotations = read(calf([4, 11]), [Segment("GM"), segment, segment])

@@ -16,6 +16,7 @@ from MusclePropLib.core.images import image_of
 from MusclePropLib.core.measurements.muscle import Known, measure_muscle
 from MusclePropLib.core.measurements.profile import profile
 from MusclePropLib.core.measurements.recording import measure
+from MusclePropLib.core.measurements.records import Places, known_of, recorded_positions
 from MusclePropLib.core.measurements.stack import Stack
 from MusclePropLib.core.measurements.tables import as_csv, muscle_rows, slice_rows
 from MusclePropLib.core.measurements.uncertainty import expected_range
@@ -334,7 +335,16 @@ def test_annotations_of_other_segments_or_another_axis():
     with pytest.raises(InputError, match=r"none of the segments .*GM"):
         measure(segmentation, drawn=given)
     with pytest.raises(InputError, match="along another axis"):
-        measure(propagated(), axis=1)
+        measure(propagated(), drawn=given, axis=1)
+
+
+def test_whoever_asks_for_an_axis_has_it_and_what_is_known_along_another_one_does_not_count():
+    recording = measure(propagated(), axis=1)
+    assert recording.axis == 1 and recording.muscles[0].known.drawn == ()
+    result, places = tracked(np.arange(SHAPE[0]) ** 1.1), Places(SHAPE[0], np.arange(SHAPE[0]))
+    known = [known_of(result.segments[0], places, "", axis=axis) for axis in (0, 1)]
+    assert [k.confidence is None for k in known] == [not k.drawn for k in known] == [False, True]
+    assert [recorded_positions(result, places, axis)[0] is None for axis in (0, 1)] == [False, True]
 
 
 @pytest.mark.parametrize("tag", [PROVENANCE_TAG, SLICES_TAG])

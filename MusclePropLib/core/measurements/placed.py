@@ -8,7 +8,7 @@ import numpy as np
 
 from MusclePropLib.core.annotations import Annotations, axis_of_gaps, extents
 from MusclePropLib.core.errors import InputError
-from MusclePropLib.core.measurements.records import Places, recorded_positions, tagged_slices
+from MusclePropLib.core.measurements.records import Places, named_axes, recorded_positions
 from MusclePropLib.core.measurements.stack import Stack
 from MusclePropLib.core.recalibration import recalibrated
 from MusclePropLib.core.segments import Segment, Segmentation
@@ -44,7 +44,7 @@ def place(
     """Bring the segmentation onto the volume's grid, if there is one, and find its slices.
 
     The positions of tracked frames are the volume's, or else those that the propagation has recorded. Raises
-    InputError if the grids do not fit, or the slices were drawn along another axis than the one asked for.
+    InputError if the grids do not fit, `drawn` counts along another axis than the one asked for, or tags name several.
     """
     segmentation = segmentation if volume is None else recalibrated(segmentation, volume)
     moved = segmentation if volume is None else on_grid(segmentation, volume)
@@ -53,7 +53,7 @@ def place(
     places = Places.between(segmentation.geometry, moved.geometry, axis)
     positions, lost = (None, False) if view is None else (view.positions, False)
     if positions is None:
-        positions, lost = recorded_positions(moved, places)
+        positions, lost = recorded_positions(moved, places, axis)
     stack = Stack.of(moved.geometry.moved(axis), positions)
     return Placed(moved, axis, stack, places, None if view is None else view.array, positions is not None, lost)
 
@@ -74,13 +74,16 @@ def on_grid(segmentation: Segmentation, volume: Volume) -> Segmentation:
 
 
 def _slice_axis(segmentation: Segmentation, drawn: Annotations | None, axis: str | int) -> int:
-    """The array axis that slices are counted along: `axis`, else that of `drawn`, of the tags, of gaps, else 0."""
+    """The array axis that slices are counted along: `axis`, else that of `drawn`, of the tags, of gaps, else 0.
+
+    Whoever asks for an `axis` has it whatever the tags name, but not another one than that of `drawn`.
+    """
     source = segmentation.source or "the segmentation"
-    named = {tag[0] for s in segmentation.segments if (tag := tagged_slices(s, source))}
-    if drawn is not None:
-        named = {drawn.axis}
+    named = set() if drawn is None else {drawn.axis}
     if axis != "auto":
         named.add(int(axis))
+    elif drawn is None:
+        named = named_axes(segmentation.segments, source)
     if len(named) > 1:
         raise InputError(f"{source}: its slices were drawn along another axis ({sorted(named)} are named)")
     if named:

@@ -53,7 +53,7 @@ def measure(
         if not len(found.filled):
             warnings.append(f"{source}: segment '{segment.name}' is empty; it is left out")
             continue
-        known = known_of(segment, placed.places, source, drawn)
+        known = known_of(segment, placed.places, source, drawn, placed.axis)
         muscles.append(measure_muscle(segment.name, segment.color, found, placed.stack, known))
         warnings += [f"{source}: segment '{segment.name}': {gap}" for gap in _gaps(muscles[-1])]
     if not muscles:

@@ -7,7 +7,7 @@ that hold nothing but labels, and for people.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from MusclePropLib.core.annotations import SLICES_TAG, Annotations, MuscleAnnotation, parse_slices_tag, slices_tag
+from MusclePropLib.core.completed import COMPLETED, STATUS_TAG
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.geometry import Geometry
 from MusclePropLib.core.measurements.muscle import Known
@@ -126,18 +127,32 @@ def tagged_slices(segment: Segment, source: str) -> tuple[int, set[int], set[int
     return parse_slices_tag(value, f"{source}, segment '{segment.name}'") if value else None
 
 
-def known_of(segment: Segment, places: Places, source: str, drawn: Annotations | None = None) -> Known:
-    """What is known of the segment: its slices from `drawn` if given, else from its tag; the rest from its tag."""
-    record = _provenance_of(segment, source)
-    confidence = places.take((record or {}).get("confidence"))
+def named_axes(segments: Iterable[Segment], source: str) -> set[int]:
+    """The axes of the segments' tags, be it only of those that are not completed.
+
+    Completed ones may have been drawn across other slices, in an earlier round; theirs count if there are no others.
+    """
+    found = [(s.tags.get(STATUS_TAG) == COMPLETED, tag[0]) for s in segments if (tag := tagged_slices(s, source))]
+    return {axis for completed, axis in found if not completed} or {axis for _, axis in found}
+
+
+def known_of(
+    segment: Segment, places: Places, source: str, drawn: Annotations | None = None, axis: int | None = None
+) -> Known:
+    """What is known of the segment: its slices from `drawn` if given, else from its tag; the rest from its tag.
+
+    Slices count along `axis`, if given: a tag of another one says nothing of them.
+    """
+    record, tag = _provenance_of(segment, source), tagged_slices(segment, source)
+    along = _is_along(axis, tag)
+    confidence = places.take((record or {}).get("confidence")) if along else None
     if record is not None:
         record = {key: value for key, value in record.items() if key not in PER_SLICE}
     known = Known(confidence=confidence, provenance=record)
     if drawn is not None:
         muscle = next((m for m in drawn.muscles if m.name == segment.name), None)
         return known if muscle is None else replace(known, drawn=_sorted(muscle.drawn), absent=_sorted(muscle.absent))
-    tag = tagged_slices(segment, source)
-    if tag is None:
+    if tag is None or not along:
         return known
     known = replace(known, drawn=_sorted(tag[1]), absent=_sorted(tag[2]))
     if outside := [t for t in (*known.drawn, *known.absent) if not 0 <= t < len(places.index)]:
@@ -146,15 +161,20 @@ def known_of(segment: Segment, places: Places, source: str, drawn: Annotations |
     return known
 
 
-def recorded_positions(segmentation: Segmentation, places: Places) -> tuple[np.ndarray | None, bool]:
+def recorded_positions(segmentation: Segmentation, places: Places, axis: int) -> tuple[np.ndarray | None, bool]:
     """Positions (slices,) mm of tracked frames, None if none were recorded or do not fit; and whether they do not."""
     source = segmentation.source or "the segmentation"
-    records = (_provenance_of(segment, source) or {} for segment in segmentation.segments)
+    along = (s for s in segmentation.segments if _is_along(axis, tagged_slices(s, source)))
+    records = (_provenance_of(segment, source) or {} for segment in along)
     values = next((r["positions_mm"] for r in records if r.get("positions_mm")), None)
     positions = places.take(values)
     if positions is None or not np.isfinite(positions).all():
         return None, values is not None
     return positions, False
+
+
+def _is_along(axis: int | None, tag: tuple[int, set[int], set[int]] | None) -> bool:
+    return axis is None or tag is None or tag[0] == axis
 
 
 def _provenance_of(segment: Segment, source: str) -> dict[str, Any] | None:
@@ -189,7 +209,7 @@ def _tags(record: Mapping[str, Any], index: int) -> dict[str, str]:
     """The tags of a muscle of the record or, after them, of a completed one, as a `.seg.nrrd` would have them."""
     muscle = [*record["muscles"], *record.get("completed", [])][index]
     propagated = index < len(record["muscles"])
-    tags = {PROVENANCE_TAG: provenance(record, index)} if propagated else {}
+    tags = {PROVENANCE_TAG: provenance(record, index)} if propagated else {STATUS_TAG: COMPLETED}
     axis = (record if propagated else muscle).get("axis")
     if axis is not None:
         drawn = dict.fromkeys(muscle.get("drawn_slices", ()))
