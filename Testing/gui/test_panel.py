@@ -82,6 +82,19 @@ def test_discard_leaves_nothing(drawn):
     assert not drawn.ui.resultFrame.visible, "there is no such result any more"
 
 
+def test_propagating_again_gives_up_the_result_that_was_not_accepted(drawn):
+    import slicer
+
+    drawn.click("propagateButton")
+    drawn.until_done()
+    folder = drawn.session.job.job.folder
+    drawn.click("propagateButton")
+    drawn.until_done()
+    previews = [n for n in slicer.util.getNodesByClass("vtkMRMLSegmentationNode") if n.GetHideFromEditors()]
+    assert [preview.GetID() for preview in previews] == [drawn.session.preview_node_id]
+    drawn.until(lambda: not folder.exists(), "the first job's files go")
+
+
 def test_strip_shows_a_result_only_where_there_is_one(drawn):
     """Until it is discarded, or accepted: that one filled no slice that was not drawn."""
 
