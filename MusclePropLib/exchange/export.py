@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from MusclePropLib.core.annotations import is_not_muscle
+from MusclePropLib.core.drawings import with_filled_tags
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.files import distinct, replacing
 from MusclePropLib.core.measurements.placed import on_grid, place
@@ -57,7 +58,8 @@ def export(
         write_dicom_seg(path, on_grid(segmentation, volume), Path(volume.source), even=volume.positions is None)
         return [path]
     if kind == SEG_NRRD:
-        write_segmentation(path, segmentation)
+        # Reading takes these tags off; without them a slice that is corrected in the file would not count as drawn.
+        write_segmentation(path, with_filled_tags(segmentation))
         return [path]
     muscles = without_not_muscle(segmentation)
     write_segmentation(path, muscles)

@@ -12,7 +12,8 @@ from results import write_result
 from small_files import GRID, SHAPE
 
 from MusclePropLib import cli
-from MusclePropLib.core.annotations import NOT_MUSCLE_TAG
+from MusclePropLib.core.annotations import NOT_MUSCLE_TAG, SLICES_TAG, MuscleAnnotation, slices_tag
+from MusclePropLib.core.drawings import with_filled_tags
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.geometry import Geometry
 from MusclePropLib.core.measurements.placed import place
@@ -20,6 +21,7 @@ from MusclePropLib.core.propagated import PROVENANCE_TAG
 from MusclePropLib.core.segmentation import (
     Segment,
     Segmentation,
+    annotations_from_segmentation,
     read_segmentation,
     segmentation_from_labels,
     segmentation_from_masks,
@@ -61,6 +63,23 @@ def test_a_label_map_holds_muscles_alone(tmp_path):
     assert export(given, "-o", out) == 0
     assert np.array_equal(read_segmentation(out).layers[0], np.where(labels == 2, 0, labels))
     assert (tmp_path / "out.nii.gz.csv").read_text(encoding="utf-8").split() == ["Value,Label", "1,GM", "3,GL"]
+
+
+@pytest.mark.parametrize("ending", [".seg.nrrd", ".nii.gz"])
+def test_a_slice_that_is_corrected_in_an_exported_seg_nrrd_is_drawn(tmp_path, ending):
+    """And the other filled ones are not."""
+    result, out, labels = tmp_path / f"leg{ending}", tmp_path / "out.seg.nrrd", np.zeros(SHAPE, np.uint8)
+    labels[:, 2:5, 3:9], labels[:, 8:12, 3:9] = 1, 2
+    segments = [Segment(name, tags={SLICES_TAG: slices_tag(MuscleAnnotation(name, {0: 1, 5: 1}), 0)}) for name in "ab"]
+    write_segmentation(result, with_filled_tags(segmentation_from_labels(labels, GRID, segments)))
+    muscles = [{"name": segment.name, "drawn_slices": [0, 5]} for segment in segments]
+    (tmp_path / "leg.json").write_text(json.dumps({"axis": 0, "muscles": muscles}), encoding="utf-8")
+    assert export(result, "-o", out) == 0
+    image = sitk.ReadImage(str(out))
+    image[3:9, 5, 2] = 1  # one row more
+    sitk.WriteImage(image, str(out))
+    drawn = {m.name: m.drawn_slices for m in annotations_from_segmentation(read_segmentation(out)).muscles}
+    assert drawn == {"a": [0, 2, 5], "b": [0, 5]}
 
 
 def ball(tmp_path, affine=None):
