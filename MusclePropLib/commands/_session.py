@@ -47,12 +47,18 @@ class Case:
 
 
 class Drawn(NamedTuple):
-    """What is drawn, the completed muscles, the stored grid, and the label values of both in the file."""
+    """What is drawn, the muscles that stay as they are, the stored grid, and the label values of all in the file."""
 
     annotations: Annotations
     completed: list[MuscleAnnotation]
+    undrawn: list[MuscleAnnotation]
     geometry: Geometry
     values: list[int]
+
+    @property
+    def kept(self) -> list[MuscleAnnotation]:
+        """The muscles that stay as they are."""
+        return [*self.completed, *self.undrawn]
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
@@ -164,12 +170,15 @@ class Session:
         if not as_asked or not drawn.geometry.matches(volume.geometry):  # Slicer stores only the part with segments
             drawn = self._read_drawn(case, volume)
         annotations = drawn.annotations
-        everything = replace(annotations, muscles=[*annotations.muscles, *drawn.completed])
+        everything = replace(annotations, muscles=[*annotations.muscles, *drawn.kept])
         check_holds(case.output, everything, case.annotations)
         if annotations.not_muscle and not holds_names(case.output):
             on_event(log(f"{case.output}: '{NOT_MUSCLE}' is not kept, which only a {SEG_NRRD} can hold", "warning"))
+        if drawn.undrawn:
+            names = ", ".join(muscle.name for muscle in drawn.undrawn)
+            on_event(log(f"{case.annotations}: not drawn on any slice, left as it is: {names}", "warning"))
         # Two raters' drawings of one volume are two cases: neither may learn from the other.
-        known = closed_to_others(annotations, drawn.completed)
+        known = closed_to_others(annotations, drawn.kept)
         job = write_job(volume.along(annotations.axis), known, self._settings, afresh=True)
         return job, drawn._replace(geometry=volume.geometry)
 
@@ -179,7 +188,7 @@ class Session:
         The axis asked for counts on the volume's; the file's may have its axes in another order, in which its tags do.
         """
         from MusclePropLib.core.annotations import SLICES_TAG
-        from MusclePropLib.core.completed import completed_muscles, without_completed
+        from MusclePropLib.core.completed import completed_muscles, undrawn_muscles, without_completed
         from MusclePropLib.core.measurements.placed import on_grid
         from MusclePropLib.core.segmentation import annotations_from_segmentation, read_segmentation
         from MusclePropLib.core.segments import values_of
@@ -193,8 +202,9 @@ class Session:
         axis = "auto" if tagged and volume is None else self._axis
         annotations = annotations_from_segmentation(under_work, axis, str(case.annotations))
         completed = completed_muscles(drawn, annotations.axis)
-        values = values_of(drawn, (muscle.name for muscle in [*annotations.muscles, *completed]))
-        return Drawn(annotations, completed, drawn.geometry, values)
+        undrawn = undrawn_muscles(drawn, annotations.axis)
+        values = values_of(drawn, (muscle.name for muscle in [*annotations.muscles, *completed, *undrawn]))
+        return Drawn(annotations, completed, undrawn, drawn.geometry, values)
 
 
 def _check_states(drawn: Segmentation, path: Path) -> None:
@@ -228,13 +238,13 @@ def _handed_over(job: Job, drawn: Drawn, case: Case, clock: list[float], report:
 
     result = read_result(job)
     found = propagated_segmentation(result.labels, drawn.annotations, drawn.geometry, result.summary)
-    completed = [Segment(muscle.name, muscle.color, muscle.tags) for muscle in drawn.completed]
-    found = with_segments(found, (muscle.drawn for muscle in drawn.completed), drawn.annotations.axis, completed)
+    kept = [Segment(muscle.name, muscle.color, muscle.tags) for muscle in drawn.kept]
+    found = with_segments(found, (muscle.drawn for muscle in drawn.kept), drawn.annotations.axis, kept)
     if not holds_names(case.output):
         found = with_values(found, drawn.values)
     write_segmentation(case.output, with_not_muscle(found, drawn.annotations) if holds_names(case.output) else found)
     clock.append(time.monotonic())
-    summary = _whole(result.summary, drawn.annotations, found.segments, case, clock)
+    summary = _whole(result.summary, drawn, found.segments, case, clock)
     write_json(record_path(case.output), summary)
     if report is not None:
         _write_report(report, job, result.labels, summary)
@@ -265,13 +275,14 @@ def check_record(output: Path) -> None:
 
 
 def _whole(
-    summary: dict[str, Any], annotations: Annotations, segments: list[Segment], case: Case, clock: list[float]
+    summary: dict[str, Any], drawn: Drawn, segments: list[Segment], case: Case, clock: list[float]
 ) -> dict[str, Any]:
     """The worker's summary with what a format without tags does not hold, the client's files, seconds and memory.
 
-    `segments` are those of the muscles, then those of the completed ones. By the result's `checksum` it is known later
-    whether somebody has corrected it.
+    `segments` are those of the muscles, then those of the muscles that stay as they are. By the result's `checksum` it is
+    known later whether somebody has corrected it.
     """
+    annotations = drawn.annotations
     start, read, computed, written = clock
     seconds = {"read": read - start, **summary["seconds"], "write": written - computed, "total": written - start}
     from MusclePropLib.core.progress import peak_memory_mb
@@ -282,8 +293,10 @@ def _whole(
     count = len(annotations.muscles)
     values = [{"value": segment.value} for segment in segments[:count]]
     muscles = [m | k | v for m, k, v in zip(summary["muscles"], known, values, strict=True)]
-    completed = [_completed(segment, str(case.annotations)) for segment in segments[count:]]
-    own = {"axis": annotations.axis, "muscles": muscles, "completed": completed}
+    told = [{} for _ in drawn.completed] + [{"undrawn": True} for _ in drawn.undrawn]
+    source = str(case.annotations)
+    kept = [_completed(segment, source) | t for segment, t in zip(segments[count:], told, strict=True)]
+    own = {"axis": annotations.axis, "muscles": muscles, "completed": kept}
     own |= {"seconds": seconds, "peak_memory_mb": memory, "checksum": checksum(case.output)}
     return files | summary | own
 

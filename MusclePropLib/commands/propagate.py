@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "annotations",
         type=Path,
         help=".seg.nrrd or a plain label map on the same grid, empty but for the drawn slices; segments that have the "
-        "status Completed in Slicer stay as they are, and nothing grows into them",
+        "status Completed in Slicer, or are drawn on no slice, stay as they are, and nothing grows into them",
     )
     parser.add_argument(
         "-o",
@@ -65,8 +65,8 @@ def describe(summary: Mapping[str, Any]) -> str:
             f"{muscle['name']:<{names}}{millilitres(muscle['volume_ml']):>7} ml{expected:>15}  "
             f"{muscle['method']:<{methods}}{', '.join(map(str, muscle['drawn_slices']))}"
         )
-    if summary.get("completed"):
-        lines.append(f"Completed, and left as it was: {', '.join(muscle['name'] for muscle in summary['completed'])}.")
+    if completed := [muscle["name"] for muscle in summary.get("completed", ()) if not muscle.get("undrawn")]:
+        lines.append(f"Completed, and left as it was: {', '.join(completed)}.")
     if summary.get("next_slice") is not None:
         lines.append(f"Draw slice {summary['next_slice']} next: there the result is most uncertain.")
     lines.append(f"{summary['output']} written after {summary['seconds']['total']:.0f} s.")

@@ -1,4 +1,4 @@
-"""Muscles with the status *Completed* in Slicer: they stay as they are, and no other grows into them."""
+"""Muscles that stay as they are, and that no other grows into: *Completed* in Slicer, or drawn on no slice."""
 
 from __future__ import annotations
 
@@ -7,7 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from MusclePropLib.core.annotations import Annotations, MuscleAnnotation, is_not_muscle
+from MusclePropLib.core.annotations import (
+    SLICES_TAG,
+    Annotations,
+    MuscleAnnotation,
+    is_not_muscle,
+    parse_slices_tag,
+)
 from MusclePropLib.core.drawings import with_filled_tags
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.segments import Segment, Segmentation
@@ -27,18 +33,19 @@ def without_completed(segmentation: Segmentation) -> Segmentation:
 
 def completed_muscles(segmentation: Segmentation, axis: int) -> list[MuscleAnnotation]:
     """The completed muscles with all their voxels, slices across array axis `axis`, and all their tags."""
-    completed = [segment for segment in segmentation.segments if _is_completed(segment)]
-    layers = [np.moveaxis(layer, axis, 0) for layer in segmentation.layers]
-    return [
-        MuscleAnnotation(s.name, _Masks(layers[s.layer], s.value), color=s.color, tags=s.tags)
-        for s in with_filled_tags(replace(segmentation, segments=completed)).segments
-    ]
+    return _as_they_are(segmentation, axis, [s for s in segmentation.segments if _is_completed(s)])
 
 
-def closed_to_others(annotations: Annotations, completed: Sequence[MuscleAnnotation]) -> Annotations:
-    """The annotations with the voxels of completed muscles among those that are no muscle's."""
+def undrawn_muscles(segmentation: Segmentation, axis: int) -> list[MuscleAnnotation]:
+    """The same of those that are drawn on no slice: planned, filled or marked absent only. Completed ones are not."""
+    rest = (s for s in segmentation.segments if not _is_completed(s) and not is_not_muscle(s.name, s.tags))
+    return _as_they_are(segmentation, axis, [s for s in rest if _is_undrawn(segmentation, s)])
+
+
+def closed_to_others(annotations: Annotations, kept: Sequence[MuscleAnnotation]) -> Annotations:
+    """The annotations with the voxels of muscles that stay as they are among those that are no muscle's."""
     taken = dict(annotations.not_muscle)
-    for muscle in completed:
+    for muscle in kept:
         for t, mask in muscle.drawn.items():
             taken[t] = taken[t] | mask if t in taken else mask
     return replace(annotations, not_muscle=taken)
@@ -53,6 +60,21 @@ def reopened(annotations: Annotations) -> Annotations:
 
 def _is_completed(segment: Segment) -> bool:
     return segment.tags.get(STATUS_TAG) == COMPLETED and not is_not_muscle(segment.name, segment.tags)
+
+
+def _is_undrawn(segmentation: Segmentation, segment: Segment) -> bool:
+    tag = segment.tags.get(SLICES_TAG)
+    if tag and not parse_slices_tag(tag, f"{segmentation.source}, segment '{segment.name}'")[1]:
+        return True
+    return not any((part == segment.value).any() for part in segmentation.layers[segment.layer])
+
+
+def _as_they_are(segmentation: Segmentation, axis: int, segments: list[Segment]) -> list[MuscleAnnotation]:
+    layers = [np.moveaxis(layer, axis, 0) for layer in segmentation.layers]
+    return [
+        MuscleAnnotation(s.name, _Masks(layers[s.layer], s.value) or {}, color=s.color, tags=s.tags)
+        for s in with_filled_tags(replace(segmentation, segments=segments)).segments
+    ]
 
 
 class _Masks(Mapping[int, np.ndarray]):

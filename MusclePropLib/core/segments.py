@@ -228,7 +228,8 @@ def with_values(segmentation: Segmentation, values: Sequence[int]) -> Segmentati
     if list(values) == [segment.value for segment in segmentation.segments]:
         return segmentation
     (layer,) = segmentation.layers
-    table = np.zeros(int(layer.max()) + 1, np.uint8 if max(values) <= MAX_LABELS else np.uint16)
+    kind = np.uint8 if max(values) <= MAX_LABELS else np.uint16
+    table = np.zeros(1 + max(segment.value for segment in segmentation.segments), kind)  # some may have no voxels
     for segment, value in zip(segmentation.segments, values, strict=True):
         table[segment.value] = value
     segments = [replace(segment, value=value) for segment, value in zip(segmentation.segments, values, strict=True)]

@@ -242,6 +242,51 @@ def test_it_is_told_that_all_is_completed(tmp_path, capsys):
     assert told in capsys.readouterr().err and not out.exists()
 
 
+def write_undrawn(tmp_path):
+    """A case of GM alone, behind a planned muscle marked absent and one of whose slices only filled ones are left."""
+    image, drawn = write_case(tmp_path)
+    masks = np.zeros((3, *SHAPE), bool)
+    masks[0, 1:5, 1:4, 2:20], masks[2] = True, read_segmentation(drawn).mask(0)
+    nothing = MuscleAnnotation("", {}), MuscleAnnotation("", {}, frozenset({0, 1}))
+    tags = [{"own": "tag", SLICES_TAG: slices_tag(known, 0)} for known in nothing]
+    segments = [Segment("SOL", (0.1, 0.2, 0.3), tags[0]), Segment("Later", (0.4, 0.5, 0.6), tags[1]), Segment("GM")]
+    write_segmentation(drawn, with_filled_tags(segmentation_from_masks(masks, GRID, segments)))
+    return image, drawn
+
+
+def kept_fields(path):
+    """By name, the colour and the tags in the file of segments that are drawn on no slice."""
+    fields = segment_fields(metadata(open_image(path)))
+    return {f["Name"]: (f["Color"], parse_tags(f["Tags"])) for f in fields if f["Name"] != "GM"}
+
+
+def test_segments_that_are_drawn_on_no_slice_come_back_as_they_were(tmp_path, capsys, monkeypatch):
+    image, drawn = write_undrawn(tmp_path)
+    jobs, write = [], job.write_job
+    monkeypatch.setattr(job, "write_job", lambda *args, **kwargs: jobs.append(args) or write(*args, **kwargs))
+    out = tmp_path / "out.seg.nrrd"
+    assert cli.main(["propagate", str(image), str(drawn), "-o", str(out)]) == 0
+    told = capsys.readouterr()
+    assert f"{drawn}: not drawn on any slice, left as it is: SOL, Later" in told.err and "Completed" not in told.out
+    assert kept_fields(out) == kept_fields(drawn) and kept_fields(out).keys() == {"SOL", "Later"}
+    read = map(read_segmentation, (drawn, out))
+    before, after = ({s.name: given.mask(n) for n, s in enumerate(given.segments)} for given in read)
+    assert np.array_equal(after["SOL"], before["SOL"]) and not after["Later"].any()
+    ((_, asked, _),) = jobs
+    assert np.array_equal(asked.not_muscle[3], before["SOL"][3]), "nothing grows into it"
+    assert [muscle.name for muscle in asked.muscles] == ["GM"]
+    assert [muscle["name"] for muscle in read_record(out)["muscles"]] == ["GM"]
+
+
+def test_a_label_map_keeps_the_voxels_of_segments_that_are_drawn_on_no_slice(tmp_path):
+    image, drawn = write_undrawn(tmp_path)
+    out = tmp_path / "out.nii.gz"
+    assert cli.main(["propagate", str(image), str(drawn), "-o", str(out)]) == 0
+    before, after = read_segmentation(drawn), read_result(out)
+    assert [(s.name, s.value) for s in after.segments] == [("SOL", 1), ("GM", 3)]
+    assert np.array_equal(after.mask(0), before.mask(0))
+
+
 def test_a_muscle_of_another_status_is_propagated(tmp_path):
     image, drawn = write_completed(tmp_path, status="inprogress")
     out = tmp_path / "out.seg.nrrd"
