@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from MusclePropLib.core.annotations import Annotations, MuscleAnnotation
+    from MusclePropLib.core.completed import Kept
     from MusclePropLib.core.geometry import Geometry
     from MusclePropLib.core.segments import Segment, Segmentation
     from MusclePropLib.core.volumes import Volume
@@ -47,18 +48,12 @@ class Case:
 
 
 class Drawn(NamedTuple):
-    """What is drawn, the muscles that stay as they are, the stored grid, and the label values of all in the file."""
+    """What is drawn, what stays as it is, the stored grid, and the label values in the file of the muscles of both."""
 
     annotations: Annotations
-    completed: list[MuscleAnnotation]
-    undrawn: list[MuscleAnnotation]
+    kept: Kept
     geometry: Geometry
     values: list[int]
-
-    @property
-    def kept(self) -> list[MuscleAnnotation]:
-        """The muscles that stay as they are."""
-        return [*self.completed, *self.undrawn]
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
@@ -170,15 +165,15 @@ class Session:
         if not as_asked or not drawn.geometry.matches(volume.geometry):  # Slicer stores only the part with segments
             drawn = self._read_drawn(case, volume)
         annotations = drawn.annotations
-        everything = replace(annotations, muscles=[*annotations.muscles, *drawn.kept])
+        everything = replace(annotations, muscles=[*annotations.muscles, *drawn.kept.muscles])
         check_holds(case.output, everything, case.annotations)
         if annotations.not_muscle and not holds_names(case.output):
             on_event(log(f"{case.output}: '{NOT_MUSCLE}' is not kept, which only a {SEG_NRRD} can hold", "warning"))
-        if drawn.undrawn:
-            names = ", ".join(muscle.name for muscle in drawn.undrawn)
+        if drawn.kept.undrawn:
+            names = ", ".join(muscle.name for muscle in drawn.kept.undrawn)
             on_event(log(f"{case.annotations}: not drawn on any slice, left as it is: {names}", "warning"))
         # Two raters' drawings of one volume are two cases: neither may learn from the other.
-        known = closed_to_others(annotations, drawn.kept)
+        known = closed_to_others(annotations, drawn.kept.muscles)
         job = write_job(volume.along(annotations.axis), known, self._settings, afresh=True)
         return job, drawn._replace(geometry=volume.geometry)
 
@@ -188,7 +183,7 @@ class Session:
         The axis asked for counts on the volume's; the file's may have its axes in another order, in which its tags do.
         """
         from MusclePropLib.core.annotations import SLICES_TAG
-        from MusclePropLib.core.completed import completed_muscles, undrawn_muscles, without_completed
+        from MusclePropLib.core.completed import kept_segments, without_completed
         from MusclePropLib.core.measurements.placed import on_grid
         from MusclePropLib.core.segmentation import annotations_from_segmentation, read_segmentation
         from MusclePropLib.core.segments import values_of
@@ -201,10 +196,9 @@ class Session:
         tagged = any(SLICES_TAG in segment.tags for segment in under_work.segments)
         axis = "auto" if tagged and volume is None else self._axis
         annotations = annotations_from_segmentation(under_work, axis, str(case.annotations))
-        completed = completed_muscles(drawn, annotations.axis)
-        undrawn = undrawn_muscles(drawn, annotations.axis)
-        values = values_of(drawn, (muscle.name for muscle in [*annotations.muscles, *completed, *undrawn]))
-        return Drawn(annotations, completed, undrawn, drawn.geometry, values)
+        kept = kept_segments(drawn, annotations.axis)
+        values = values_of(drawn, (muscle.name for muscle in [*annotations.muscles, *kept.muscles]))
+        return Drawn(annotations, kept, drawn.geometry, values)
 
 
 def _check_states(drawn: Segmentation, path: Path) -> None:
@@ -233,22 +227,32 @@ def _handed_over(job: Job, drawn: Drawn, case: Case, clock: list[float], report:
     from MusclePropLib.core.measurements.records import record_path
     from MusclePropLib.core.propagated import propagated_segmentation
     from MusclePropLib.core.segmentation import write_segmentation
-    from MusclePropLib.core.segments import Segment, with_not_muscle, with_segments, with_values
+    from MusclePropLib.core.segments import with_values
     from MusclePropLib.jobs.job import read_result
 
     result = read_result(job)
     found = propagated_segmentation(result.labels, drawn.annotations, drawn.geometry, result.summary)
-    kept = [Segment(muscle.name, muscle.color, muscle.tags) for muscle in drawn.kept]
-    found = with_segments(found, (muscle.drawn for muscle in drawn.kept), drawn.annotations.axis, kept)
-    if not holds_names(case.output):
+    found = _with_kept(found, drawn.kept.muscles, drawn.annotations.axis)
+    if holds_names(case.output):
+        everything = _with_kept(found, drawn.kept.not_muscle, drawn.annotations.axis)
+        pairs = sorted(zip(drawn.kept.places, everything.segments, strict=True), key=lambda pair: pair[0])
+        write_segmentation(case.output, replace(everything, segments=[segment for _, segment in pairs]))
+    else:
         found = with_values(found, drawn.values)
-    write_segmentation(case.output, with_not_muscle(found, drawn.annotations) if holds_names(case.output) else found)
+        write_segmentation(case.output, found)
     clock.append(time.monotonic())
     summary = _whole(result.summary, drawn, found.segments, case, clock)
     write_json(record_path(case.output), summary)
     if report is not None:
         _write_report(report, job, result.labels, summary)
     return summary
+
+
+def _with_kept(found: Segmentation, kept: list[MuscleAnnotation], axis: int) -> Segmentation:
+    from MusclePropLib.core.segments import Segment, with_segments
+
+    segments = [Segment(its.name, its.color, its.tags) for its in kept]
+    return with_segments(found, (its.drawn for its in kept), axis, segments)
 
 
 def _judge(final: Event) -> None:
@@ -279,8 +283,8 @@ def _whole(
 ) -> dict[str, Any]:
     """The worker's summary with what a format without tags does not hold, the client's files, seconds and memory.
 
-    `segments` are those of the muscles, then those of the muscles that stay as they are. By the result's `checksum` it is
-    known later whether somebody has corrected it.
+    `segments` are those of the muscles, then those of the muscles that stay as they are. By its `checksum` it is known
+    later whether somebody has corrected the result.
     """
     annotations = drawn.annotations
     start, read, computed, written = clock
@@ -293,7 +297,7 @@ def _whole(
     count = len(annotations.muscles)
     values = [{"value": segment.value} for segment in segments[:count]]
     muscles = [m | k | v for m, k, v in zip(summary["muscles"], known, values, strict=True)]
-    told = [{} for _ in drawn.completed] + [{"undrawn": True} for _ in drawn.undrawn]
+    told = [{} for _ in drawn.kept.completed] + [{"undrawn": True} for _ in drawn.kept.undrawn]
     source = str(case.annotations)
     kept = [_completed(segment, source) | t for segment, t in zip(segments[count:], told, strict=True)]
     own = {"axis": annotations.axis, "muscles": muscles, "completed": kept}

@@ -1,9 +1,11 @@
-"""Muscles that stay as they are, and that no other grows into: *Completed* in Slicer, or drawn on no slice."""
+"""Segments that stay as they are, and that no muscle grows into: *Completed*, drawn on no slice, or *Not muscle*."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from enum import IntEnum
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,6 +24,20 @@ STATUS_TAG = "Segmentation.Status"
 COMPLETED = "completed"
 
 
+class Kept(NamedTuple):
+    """What stays as it is, and the `places` of all segments: those to propagate, then these in their order."""
+
+    completed: list[MuscleAnnotation]
+    undrawn: list[MuscleAnnotation]
+    not_muscle: list[MuscleAnnotation]
+    places: list[int]
+
+    @property
+    def muscles(self) -> list[MuscleAnnotation]:
+        """Those that are completed, and those that are drawn on no slice: planned, filled or marked absent only."""
+        return [*self.completed, *self.undrawn]
+
+
 def without_completed(segmentation: Segmentation) -> Segmentation:
     """The segmentation without the completed muscles; InputError if there are no others."""
     rest = [segment for segment in segmentation.segments if not _is_completed(segment)]
@@ -31,15 +47,17 @@ def without_completed(segmentation: Segmentation) -> Segmentation:
     return replace(segmentation, segments=rest)
 
 
-def completed_muscles(segmentation: Segmentation, axis: int) -> list[MuscleAnnotation]:
-    """The completed muscles with all their voxels, slices across array axis `axis`, and all their tags."""
-    return _as_they_are(segmentation, axis, [s for s in segmentation.segments if _is_completed(s)])
-
-
-def undrawn_muscles(segmentation: Segmentation, axis: int) -> list[MuscleAnnotation]:
-    """The same of those that are drawn on no slice: planned, filled or marked absent only. Completed ones are not."""
-    rest = (s for s in segmentation.segments if not _is_completed(s) and not is_not_muscle(s.name, s.tags))
-    return _as_they_are(segmentation, axis, [s for s in rest if _is_undrawn(segmentation, s)])
+def kept_segments(segmentation: Segmentation, axis: int) -> Kept:
+    """What stays as it is, with all its voxels, slices across array axis `axis`, and all its tags."""
+    roles = [_role(segmentation, segment) for segment in segmentation.segments]
+    places = sorted(range(len(roles)), key=roles.__getitem__)
+    kinds = (_Role.COMPLETED, _Role.UNDRAWN, _Role.NOT_MUSCLE)
+    completed, undrawn, not_muscle = (
+        _as_they_are(segmentation, axis, [segmentation.segments[n] for n in places if roles[n] is kind])
+        for kind in kinds
+    )
+    few = [replace(segment, drawn=dict(segment.drawn)) for segment in not_muscle]  # so that the drawing can be let go
+    return Kept(completed, undrawn, few, places)
 
 
 def closed_to_others(annotations: Annotations, kept: Sequence[MuscleAnnotation]) -> Annotations:
@@ -56,6 +74,21 @@ def reopened(annotations: Annotations) -> Annotations:
     tags = ({key: value for key, value in m.tags.items() if key != STATUS_TAG} for m in annotations.muscles)
     muscles = [replace(muscle, tags=its) for muscle, its in zip(annotations.muscles, tags, strict=True)]
     return replace(annotations, muscles=muscles)
+
+
+class _Role(IntEnum):
+    PROPAGATED = 0
+    COMPLETED = 1
+    UNDRAWN = 2
+    NOT_MUSCLE = 3
+
+
+def _role(segmentation: Segmentation, segment: Segment) -> _Role:
+    if is_not_muscle(segment.name, segment.tags):
+        return _Role.NOT_MUSCLE
+    if _is_completed(segment):
+        return _Role.COMPLETED
+    return _Role.UNDRAWN if _is_undrawn(segmentation, segment) else _Role.PROPAGATED
 
 
 def _is_completed(segment: Segment) -> bool:

@@ -18,7 +18,14 @@ from MusclePropLib import cli
 from MusclePropLib.commands.common import Progress
 from MusclePropLib.commands.propagate import describe
 from MusclePropLib.commands.report import find_image
-from MusclePropLib.core.annotations import NOT_MUSCLE, SLICES_TAG, Annotations, MuscleAnnotation, slices_tag
+from MusclePropLib.core.annotations import (
+    NOT_MUSCLE,
+    NOT_MUSCLE_TAG,
+    SLICES_TAG,
+    Annotations,
+    MuscleAnnotation,
+    slices_tag,
+)
 from MusclePropLib.core.drawings import FILLED_TAG, with_filled_tags
 from MusclePropLib.core.geometry import Geometry
 from MusclePropLib.core.images import metadata, open_image
@@ -118,6 +125,28 @@ def test_what_is_not_muscle_is_known_in_the_next_round(tmp_path, capsys):
     assert cli.main(["evaluate", str(again), str(out), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert list(told["muscles"]) == ["GM", "GL"] and not told["missing"] and not told["extra"]
+
+
+def test_what_is_not_muscle_keeps_name_colour_and_tags_and_all_segments_their_order(tmp_path):
+    image, drawn = write_case(tmp_path)
+    names = ["bone", "SOL", "GM", "Later", "Not muscle", "GL"]
+    tags = [{NOT_MUSCLE_TAG: "1", "own": "tag"}, {"Segmentation.Status": "completed"}, {}, {}, {}, {}]
+    masks = np.zeros((6, *SHAPE), bool)
+    for number, slices in enumerate([[2], range(6), [0, 5], [], [0, 3], [1, 4]]):
+        masks[number, slices, 3 * number : 3 * number + 4, 2:20] = True  # each overlaps the next
+    segments = [Segment(name, (0.1 * n, 0.2, 0.3), tags[n]) for n, name in enumerate(names)]
+    write_segmentation(drawn, segmentation_from_masks(masks, GRID, segments))
+    out, again = tmp_path / "out.seg.nrrd", tmp_path / "again.seg.nrrd"
+    assert cli.main(["propagate", str(image), str(drawn), "-o", str(out)]) == 0
+    assert cli.main(["propagate", str(image), str(out), "-o", str(again)]) == 0
+    for path in (out, again):
+        found = read_segmentation(path)
+        assert [segment.name for segment in found.segments] == names
+        for index in (0, 4):
+            assert np.allclose(found.segments[index].color, segments[index].color)
+            assert found.segments[index].tags == tags[index]
+            assert np.array_equal(found.mask(index), masks[index])
+        assert all(np.array_equal(found.mask(2)[t], masks[2, t]) for t in (0, 5))
 
 
 def test_it_is_told_that_a_label_map_does_not_keep_what_is_not_muscle(tmp_path, capsys):

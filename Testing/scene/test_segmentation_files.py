@@ -8,7 +8,7 @@ import SimpleITK as sitk  # noqa: E402
 import slicer_scene  # noqa: E402
 import vtk  # noqa: E402
 
-from MusclePropLib.core.completed import completed_muscles, without_completed  # noqa: E402
+from MusclePropLib.core.completed import kept_segments, without_completed  # noqa: E402
 from MusclePropLib.core.defaults import GM, SOL  # noqa: E402
 from MusclePropLib.core.propagated import propagated_segmentation  # noqa: E402
 from MusclePropLib.core.segmentation import (  # noqa: E402
@@ -182,7 +182,7 @@ def test_the_command_line_knows_what_is_completed_in_slicer(volume, tmp_path):
     logic.SetSegmentStatus(node.GetSegmentation().GetSegment("SOL"), logic.Completed)
     assert storage(tmp_path / "a.seg.nrrd").WriteData(node)
     read = read_segmentation(tmp_path / "a.seg.nrrd")
-    assert [muscle.name for muscle in completed_muscles(read, 0)] == ["SOL"]
+    assert [muscle.name for muscle in kept_segments(read, 0).completed] == ["SOL"]
     assert [segment.name for segment in without_completed(read).segments] == ["GM"]
 
 
