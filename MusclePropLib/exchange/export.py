@@ -41,7 +41,8 @@ def export(
 
     Label maps other than `.seg.nrrd` come with a legend, FILE.csv (such as leg.nii.gz.csv), beside them: Dafne reads
     both and puts the masks in place by the geometry. Only a `.seg.nrrd` says where no muscle is. Surfaces are one file
-    a muscle. `.dcm` refers to the DICOM series that `volume` was read from. `.csv` is the curves of `measured()`.
+    a muscle, but for empty ones. `.dcm` refers to the DICOM series that `volume` was read from. `.csv` is the curves of
+    `measured()`.
     """
     kind = ending(path)
     if kind not in (".csv", SEG_NRRD) and all(is_not_muscle(s.name, s.tags) for s in segmentation.segments):
@@ -78,14 +79,14 @@ def _write_surfaces(path: Path, kind: str, segmentation: Segmentation, volume: V
     from MusclePropLib.exchange.surfaces import surface, write_surface
 
     placed = place(segmentation, volume)
-    segments = [s for s in placed.segmentation.segments if not is_not_muscle(s.name, s.tags)]
+    muscles = [s for s in placed.segmentation.segments if not is_not_muscle(s.name, s.tags)]
+    segments = [s for s in muscles if any((part == s.value).any() for part in placed.labels(s))]
+    if not segments:
+        raise InputError(f"{segmentation.source}: segment '{muscles[0].name}' is empty; it has no surface")
     names = [f"{path.name[: -len(kind)]}-{name}{kind}" for name in distinct([_file_name(s.name) for s in segments])]
     meshes = {}
     for segment, name in zip(segments, [path.name] if len(segments) == 1 else names, strict=True):
-        try:
-            meshes[path.with_name(name)] = surface(placed.labels(segment), segment.value, placed.stack)
-        except ValueError as fault:
-            raise InputError(f"{segmentation.source}: segment '{segment.name}' is empty; it has no surface") from fault
+        meshes[path.with_name(name)] = surface(placed.labels(segment), segment.value, placed.stack)
     for file, mesh in meshes.items():
         write_surface(file, mesh)
     return list(meshes)

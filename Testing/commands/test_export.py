@@ -398,3 +398,12 @@ def test_an_empty_segment_has_no_surface(tmp_path, capsys):
     path = tmp_path / "empty.seg.nrrd"
     write_segmentation(path, Segmentation(GRID, [np.zeros(SHAPE, np.uint8)], [Segment("GM")]))
     assert "'GM' is empty" in refused(capsys, path, "-o", tmp_path / "leg.stl")
+
+
+def test_a_planned_muscle_does_not_keep_the_others_from_having_surfaces(result, tmp_path):
+    pytest.importorskip("vtk")
+    given = read_segmentation(result[2])
+    planned = Segment("SOL", value=max(s.value for s in given.segments) + 1)
+    write_segmentation(result[2], Segmentation(given.geometry, given.layers, [planned, *given.segments]))
+    assert export(result[2], "-o", tmp_path / "leg.stl") == 0
+    assert sorted(p.name for p in tmp_path.glob("*.stl")) == ["leg-GL.stl", "leg-GM.stl"]
