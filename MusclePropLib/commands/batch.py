@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from MusclePropLib.commands._session import Case, Session, add_settings, settings_of
+from MusclePropLib.commands._case import Case
+from MusclePropLib.commands._session import Session, add_settings, settings_of
 from MusclePropLib.commands.common import (
     IMAGE_ENDINGS,
     SEGMENTATION_ENDINGS,

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from MusclePropLib.commands._session import Case, Session
+from MusclePropLib.commands._case import Case
+from MusclePropLib.commands._session import Session
 from MusclePropLib.commands.common import Progress, check_folder, check_seed, check_time_limit, print_json, write_json
 
 if TYPE_CHECKING:

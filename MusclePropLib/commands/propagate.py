@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from MusclePropLib.commands._session import Case, Session, add_settings, settings_of
+from MusclePropLib.commands._case import Case
+from MusclePropLib.commands._session import Session, add_settings, settings_of
 from MusclePropLib.commands.common import Progress, check_output, print_json
 
 HELP = "propagate the drawn slices of one volume through all of it"

@@ -499,7 +499,7 @@ def test_nor_when_the_result_cannot_be_written(tmp_path, monkeypatch, mapped_at_
     def full(path, data):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("MusclePropLib.commands._session.write_json", full)
+    monkeypatch.setattr("MusclePropLib.commands._handover.write_json", full)
     assert cli.main(["propagate", str(image), str(drawn), "-o", str(tmp_path / "out.seg.nrrd")]) != 0
     assert mapped_at_the_end == [[]]
 
