@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from MusclePropLib.jobs.job import Job
 
 CLOSING_SECONDS = 5.0
+DENSE = 20  # so many slices in a row are seldom drawn by hand, of every muscle
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
@@ -127,9 +128,7 @@ class Session:
 
         Never holds the volume and all labels at once.
         """
-        from MusclePropLib.core.annotations import NOT_MUSCLE
         from MusclePropLib.core.completed import closed_to_others
-        from MusclePropLib.core.segmentation import SEG_NRRD
         from MusclePropLib.core.volumes import read_volume
         from MusclePropLib.jobs.job import write_job
 
@@ -143,15 +142,27 @@ class Session:
         annotations = drawn.annotations
         everything = replace(annotations, muscles=[*annotations.muscles, *drawn.kept.muscles])
         check_holds(case.output, everything, case.annotations)
-        if annotations.not_muscle and not holds_names(case.output):
-            on_event(log(f"{case.output}: '{NOT_MUSCLE}' is not kept, which only a {SEG_NRRD} can hold", "warning"))
-        if drawn.kept.undrawn:
-            names = ", ".join(muscle.name for muscle in drawn.kept.undrawn)
-            on_event(log(f"{case.annotations}: not drawn on any slice, left as it is: {names}", "warning"))
+        for sentence in _remarks(case, drawn):
+            on_event(log(sentence, "warning"))
         # Two raters' drawings of one volume are two cases: neither may learn from the other.
         known = closed_to_others(annotations, drawn.kept.muscles)
         job = write_job(volume.along(annotations.axis), known, self._settings, afresh=True)
         return job, drawn._replace(geometry=volume.geometry)
+
+
+def _remarks(case: Case, drawn: Drawn) -> Iterator[str]:
+    """Sentences about what is drawn that whoever drew it may not expect."""
+    from MusclePropLib.core.annotations import NOT_MUSCLE
+    from MusclePropLib.core.segmentation import SEG_NRRD
+
+    if drawn.annotations.not_muscle and not holds_names(case.output):
+        yield f"{case.output}: '{NOT_MUSCLE}' is not kept, which only a {SEG_NRRD} can hold"
+    if drawn.kept.undrawn:
+        names = ", ".join(muscle.name for muscle in drawn.kept.undrawn)
+        yield f"{case.annotations}: not drawn on any slice, left as it is: {names}"
+    slices = [muscle.drawn_slices for muscle in drawn.annotations.muscles]
+    if all(len(own) > DENSE and len(own) == own[-1] - own[0] + 1 for own in slices):
+        yield f"{case.annotations}: no muscle has a gap between its drawn slices; is this a whole segmentation?"
 
 
 def _two_grids(volume: Volume) -> str:

@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
 
 def describe(summary: Mapping[str, Any]) -> str:
     """The summary of a propagation as a short text."""
-    from MusclePropLib.core.measurements.tables import millilitres
+    from MusclePropLib.core.measurements.tables import millilitres, spans
 
     names, methods = (
         max(usual, 2 + max(len(m[key]) for m in summary["muscles"])) for key, usual in (("name", 24), ("method", 16))
@@ -64,7 +64,7 @@ def describe(summary: Mapping[str, Any]) -> str:
         expected = "-" if estimate is None else f"{estimate:.2f}"
         lines.append(
             f"{muscle['name']:<{names}}{millilitres(muscle['volume_ml']):>7} ml{expected:>15}  "
-            f"{muscle['method']:<{methods}}{', '.join(map(str, muscle['drawn_slices']))}"
+            f"{muscle['method']:<{methods}}{spans(muscle['drawn_slices'])}"
         )
     if completed := [muscle["name"] for muscle in summary.get("completed", ()) if not muscle.get("undrawn")]:
         lines.append(f"Completed, and left as it was: {', '.join(completed)}.")

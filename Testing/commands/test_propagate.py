@@ -31,6 +31,7 @@ from MusclePropLib.core.geometry import Geometry
 from MusclePropLib.core.images import metadata, open_image
 from MusclePropLib.core.measurements.files import read_result
 from MusclePropLib.core.measurements.records import Places, known_of, read_record
+from MusclePropLib.core.measurements.tables import spans
 from MusclePropLib.core.propagated import PROVENANCE_TAG
 from MusclePropLib.core.seg_fields import parse_tags, segment_fields
 from MusclePropLib.core.segmentation import (
@@ -518,6 +519,23 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path, temporary_folder):
     assert process.wait(30) == 130
     process.stderr.close()
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_whole_segmentation_is_asked_about(tmp_path, capsys):
+    """As by mistake for a drawing: everything in it counts as drawn."""
+    image, drawn, masks = tmp_path / "leg.nrrd", tmp_path / "leg.seg.nrrd", np.zeros((2, 30, 20, 24), bool)
+    masks[0, 2:28, 5:9, 5:9] = masks[1, :, 12:16, 5:9] = True
+    grid = Geometry.from_spacing(masks.shape[1:], (1.4, 0.2, 0.2))
+    write_volume(image, Volume(np.arange(masks[0].size, dtype=np.uint16).reshape(masks.shape[1:]), grid))
+    write_segmentation(drawn, segmentation_from_masks(masks, grid, [Segment("GM"), Segment("GL")]))
+    assert cli.main(["propagate", str(image), str(drawn), "-o", str(tmp_path / "out.seg.nrrd")]) == 0
+    told = capsys.readouterr()
+    assert "leg.seg.nrrd: no muscle has a gap between its drawn slices" in told.err
+    assert "2-27\n" in told.out and "0-29\n" in told.out
+
+
+def test_slices_in_a_row_are_named_by_the_first_and_the_last():
+    assert spans([0, 2, 3, 5, 6, 7, 20]) == "0, 2, 3, 5-7, 20" and spans([]) == ""
 
 
 def test_no_column_runs_into_the_next():

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, pairwise
 from typing import Any
 
 from MusclePropLib.core.measurements.muscle import MuscleMeasures
@@ -97,6 +98,14 @@ def readable(value: float, decimals: int, sign: str = "-") -> str:
 def millilitres(value: float, sign: str = "-") -> str:
     """One decimal, or two digits."""
     return readable(value, 1, sign)
+
+
+def spans(slices: Sequence[int]) -> str:
+    """Sorted slices, of which three and more in a row are named by the first and the last: "0, 7-9, 23"."""
+    starts = [i for i, t in enumerate(slices) if i == 0 or t != slices[i - 1] + 1]
+    rows = [slices[a:b] for a, b in pairwise([*starts, len(slices)])]
+    parts = ([f"{row[0]}-{row[-1]}"] if len(row) > 2 else map(str, row) for row in rows)
+    return ", ".join(chain.from_iterable(parts))
 
 
 def echo(mean: float | None, sd: float | None, said: str = "") -> str:
