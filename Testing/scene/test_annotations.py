@@ -120,14 +120,19 @@ def test_overpainting_a_filled_slice_does_not_make_it_drawn(followed, volume, se
     assert followed.drawn("GM") == [3, 10], "what the expert erases, the expert has looked at"
 
 
-def test_overpainting_while_nobody_follows_does_not_make_a_filled_slice_drawn_either(followed, volume, segmentation):
-    """As after loading the scene, or in another module. A segment that is new there tells nothing of the others."""
+def fill_and_leave(followed, volume, segmentation, soleus=12):
+    """GM drawn on slice 3 and filled on all others, SOL drawn on another one; then nobody follows."""
     paint(segmentation, "GM", volume, {3: disc()})
-    paint(segmentation, "SOL", volume, {12: disc(centre=(25, 8), radius=3)})
+    paint(segmentation, "SOL", volume, {soleus: disc(centre=(25, 8), radius=3)})
     followed.tracker.refresh()
     fill(followed, volume)
     followed.tracker.refresh()
     followed.tracker.follow(None)
+
+
+def test_overpainting_while_nobody_follows_does_not_make_a_filled_slice_drawn_either(followed, volume, segmentation):
+    """As after loading the scene, or in another module. A segment that is new there tells nothing of the others."""
+    fill_and_leave(followed, volume, segmentation)
     segmentation.GetSegmentation().AddEmptySegment("bone", "bone")
     editor = Editor(segmentation, volume)
     editor.stroke("SOL", 6, disc(centre=(16, 18)))
@@ -139,12 +144,7 @@ def test_overpainting_while_nobody_follows_does_not_make_a_filled_slice_drawn_ei
 def test_a_drawn_contour_or_a_new_segment_may_take_from_a_filled_slice_while_nobody_follows(
     followed, volume, segmentation
 ):
-    paint(segmentation, "GM", volume, {3: disc()})
-    paint(segmentation, "SOL", volume, {6: disc(centre=(25, 8), radius=3)})
-    followed.tracker.refresh()
-    fill(followed, volume)
-    followed.tracker.refresh()
-    followed.tracker.follow(None)
+    fill_and_leave(followed, volume, segmentation, soleus=6)
     segmentation.GetSegmentation().AddEmptySegment("tendon", "tendon")
     editor = Editor(segmentation, volume)
     editor.stroke("SOL", 6, disc(centre=(16, 18), radius=4))
@@ -154,12 +154,7 @@ def test_a_drawn_contour_or_a_new_segment_may_take_from_a_filled_slice_while_nob
 
 
 def test_two_muscles_corrected_on_one_slice_while_nobody_follows_are_both_drawn(followed, volume, segmentation):
-    paint(segmentation, "GM", volume, {3: disc()})
-    paint(segmentation, "SOL", volume, {12: disc(centre=(25, 8), radius=3)})
-    followed.tracker.refresh()
-    fill(followed, volume)
-    followed.tracker.refresh()
-    followed.tracker.follow(None)
+    fill_and_leave(followed, volume, segmentation)
     editor = Editor(segmentation, volume)
     editor.stroke("GM", 6, disc(radius=3), erase=True)
     editor.stroke("SOL", 6, disc(centre=(25, 8), radius=4))
