@@ -61,9 +61,12 @@ def read_drawn(case: Case, axis: str, volume: Volume | None = None) -> Drawn:
 def _check_states(drawn: Segmentation, path: Path) -> None:
     """InputError for a result in a format without tags: all that was filled would count as drawn."""
     from MusclePropLib.core.annotations import SLICES_TAG
-    from MusclePropLib.core.measurements.records import read_record, record_path
+    from MusclePropLib.core.measurements.records import read_record, record_path, stem
     from MusclePropLib.core.segmentation import SEG_NRRD
 
-    if read_record(path) and not any(SLICES_TAG in segment.tags for segment in drawn.segments):
+    tagged = any(SLICES_TAG in segment.tags for segment in drawn.segments)
+    told = read_record(path).get("output")
+    alike = told and Path(told).name.removeprefix(stem(told)) == path.name.removeprefix(stem(path))
+    if alike and not tagged:  # one of another ending is gone, and this is a drawing of the same name
         said = "which does not tell drawn slices from filled ones"
         raise InputError(f"{path}: by {record_path(path).name} a result, {said}; go on from one as {SEG_NRRD}")

@@ -12,6 +12,7 @@ from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.geometry import Geometry
 from MusclePropLib.core.measurements.records import named_axes, tagged_slices
 from MusclePropLib.core.metrics import Scores, score
+from MusclePropLib.core.propagated import PROVENANCE_TAG
 from MusclePropLib.core.segmentation import annotations_from_segmentation
 from MusclePropLib.core.segments import Segment, Segmentation
 
@@ -143,7 +144,7 @@ def _known_slices(drawn: Segmentation, reference: Segmentation, axis: int | None
 def _own_slices(
     prediction: Segmentation, reference: Segmentation, pairs: dict[int, int], axis: int | None
 ) -> tuple[dict[int, set[int]], int]:
-    """The same by the prediction's tags along that axis, but for segments drawn on every slice: these are no result."""
+    """The same by the prediction's tags along that axis, but for segments of which nothing is filled: no result."""
     found = {index: tagged_slices(prediction.segments[place], prediction.source) for index, place in pairs.items()}
     tags = {index: tag for index, tag in found.items() if tag}
     scored = (prediction.segments[pairs[index]] for index in tags)
@@ -151,5 +152,18 @@ def _own_slices(
     if len(axes) > 1:
         raise InputError(f"{prediction.source}: drawn along several axes {sorted(axes)}; choose one with --axis")
     axis = axes.pop() if axes else 0
-    known = {index: drawn | absent for index, (along, drawn, absent) in tags.items() if along == axis}
-    return {index: own for index, own in known.items() if 0 < len(own) < reference.geometry.shape[axis]}, axis
+    known = {
+        index: drawn | absent
+        for index, (along, drawn, absent) in tags.items()
+        if along == axis and _is_result(prediction, pairs[index], axis, drawn)
+    }
+    return {index: own for index, own in known.items() if own}, axis
+
+
+def _is_result(prediction: Segmentation, place: int, axis: int, drawn: set[int]) -> bool:
+    """Whether a segment was propagated: it says so, or has slices that are not drawn."""
+    segment = prediction.segments[place]
+    if PROVENANCE_TAG in segment.tags:
+        return True
+    slices = enumerate(np.moveaxis(prediction.layers[segment.layer], axis, 0))
+    return any((part == segment.value).any() for t, part in slices if t not in drawn)

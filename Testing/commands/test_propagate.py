@@ -260,6 +260,19 @@ def test_a_label_map_that_is_a_result_is_no_drawing(tmp_path, capsys):
     assert cli.main(["propagate", str(image), str(out), "-o", str(again)]) == 2
     said = "by out.json a result, which does not tell drawn slices from filled ones; go on from one as .seg.nrrd"
     assert f"{out}: {said}" in capsys.readouterr().err and not again.exists()
+    moved = out.rename(tmp_path / "moved.nii.gz")
+    (tmp_path / "out.json").rename(tmp_path / "moved.json")
+    assert cli.main(["propagate", str(image), str(moved), "-o", str(again)]) == 2
+
+
+def test_a_plain_drawing_beside_the_record_of_a_result_that_is_gone_is_a_drawing(tmp_path):
+    image, drawn = write_case(tmp_path)
+    given, out, again = (tmp_path / name for name in ("plain.nrrd", "plain.nii.gz", "again.seg.nrrd"))
+    labels = np.where(np.isin(np.arange(SHAPE[0]), (0, 5))[:, None, None], read_segmentation(drawn).mask(0), False)
+    write_segmentation(given, segmentation_from_labels(labels.astype(np.uint8), GRID))
+    assert cli.main(["propagate", str(image), str(given), "-o", str(out)]) == 0
+    out.unlink()
+    assert cli.main(["propagate", str(image), str(given), "-o", str(again)]) == 0
 
 
 def test_it_is_told_that_all_is_completed(tmp_path, capsys):
@@ -306,6 +319,9 @@ def test_segments_that_are_drawn_on_no_slice_come_back_as_they_were(tmp_path, ca
     assert np.array_equal(asked.not_muscle[3], before["SOL"][3]), "nothing grows into it"
     assert [muscle.name for muscle in asked.muscles] == ["GM"]
     assert [muscle["name"] for muscle in read_record(out)["muscles"]] == ["GM"]
+    assert not any("Segmentation.Status" in segment.tags for segment in read_result(out).segments), (
+        "nobody completed them"
+    )
 
 
 def test_a_label_map_keeps_the_voxels_of_segments_that_are_drawn_on_no_slice(tmp_path):

@@ -11,6 +11,7 @@ from MusclePropLib.core.completed import COMPLETED, STATUS_TAG
 from MusclePropLib.core.defaults import GM
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.geometry import Geometry
+from MusclePropLib.core.propagated import PROVENANCE_TAG
 from MusclePropLib.core.segments import Segment, Segmentation
 
 SHAPE = (8, 12, 10)
@@ -162,11 +163,22 @@ def test_a_completed_muscle_may_have_been_drawn_along_another_axis():
     assert (found.scores["GM"].slices, found.all_slices) == (7, ("SOL",))
 
 
-def test_two_whole_drawings_can_be_compared():
-    """Nothing of them was propagated."""
-    drawing = tagged({"m": block()}, range(1, 7), [0, 7])
-    found = compare(drawing, drawing)
-    assert (found.scores["m"].slices, found.all_slices) == (8, ("m",))
+@pytest.mark.parametrize("absent", [(), (0, 7)])
+def test_two_whole_drawings_can_be_compared(absent):
+    """Nothing of them was propagated; beyond the muscle there is nothing to score."""
+    smaller = block()
+    smaller[:, :4] = False
+    found = compare(tagged({"m": smaller}, range(1, 7), absent), tagged({"m": block()}, range(1, 7), absent))
+    assert (found.scores["m"].slices, found.all_slices) == (8, ("m",)) and found.scores["m"].dice < 1
+
+
+def test_a_result_in_which_nothing_was_found_is_one_all_the_same():
+    truth, prediction = block(), np.zeros_like(block())
+    prediction[2] = truth[2]
+    result = tagged({"m": prediction}, [2])
+    result.segments[0].tags[PROVENANCE_TAG] = "{}"
+    found = compare(result, segmentation({"m": truth}))
+    assert (found.scores["m"].slices, found.scores["m"].dice) == (7, 0)
 
 
 def test_a_result_that_names_slices_which_it_has_not_is_named():

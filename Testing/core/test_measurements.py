@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -336,6 +337,13 @@ def test_annotations_of_other_segments_or_another_axis():
         measure(segmentation, drawn=given)
     with pytest.raises(InputError, match="along another axis"):
         measure(propagated(), drawn=given, axis=1)
+
+
+def test_a_tag_that_names_no_slice_binds_nobody_to_its_axis():
+    result = propagated()
+    none = {SLICES_TAG: '{"axis": 1, "drawn": [], "absent": []}'}
+    result.segments.append(replace(result.segments[0], name="planned", tags=none, value=99))
+    assert measure(result).axis == 0
 
 
 def test_whoever_asks_for_an_axis_has_it_and_what_is_known_along_another_one_does_not_count():

@@ -128,11 +128,12 @@ def tagged_slices(segment: Segment, source: str) -> tuple[int, set[int], set[int
 
 
 def named_axes(segments: Iterable[Segment], source: str) -> set[int]:
-    """The axes of the segments' tags, be it only of those that are not completed.
+    """The axes of the segments' tags that name slices, be it only of those that are not completed.
 
     Completed ones may have been drawn across other slices, in an earlier round; theirs count if there are no others.
     """
-    found = [(s.tags.get(STATUS_TAG) == COMPLETED, tag[0]) for s in segments if (tag := tagged_slices(s, source))]
+    pairs = ((s.tags.get(STATUS_TAG) == COMPLETED, tagged_slices(s, source)) for s in segments)
+    found = [(completed, tag[0]) for completed, tag in pairs if tag and (tag[1] or tag[2])]
     return {axis for completed, axis in found if not completed} or {axis for _, axis in found}
 
 
@@ -209,7 +210,8 @@ def _tags(record: Mapping[str, Any], index: int) -> dict[str, str]:
     """The tags of a muscle of the record or, after them, of a completed one, as a `.seg.nrrd` would have them."""
     muscle = [*record["muscles"], *record.get("completed", [])][index]
     propagated = index < len(record["muscles"])
-    tags = {PROVENANCE_TAG: provenance(record, index)} if propagated else {STATUS_TAG: COMPLETED}
+    completed = {} if muscle.get("undrawn") else {STATUS_TAG: COMPLETED}
+    tags = {PROVENANCE_TAG: provenance(record, index)} if propagated else completed
     axis = (record if propagated else muscle).get("axis")
     if axis is not None:
         drawn = dict.fromkeys(muscle.get("drawn_slices", ()))
