@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sysconfig
+from importlib import metadata
 from pathlib import Path
 
 from MusclePropLib.core.errors import InputError
@@ -15,9 +15,6 @@ from MusclePropLib.core.weights import load_weights
 NAME = "guided.safetensors"
 BESIDE = Path(__file__).resolve().parents[3] / "Resources" / "Weights" / NAME
 """In the repository and in the extension."""
-
-INSTALLED = Path(sysconfig.get_path("data"), "share", "muscleprop", NAME)
-"""Where pip puts them, as pyproject.toml says."""
 
 
 def identity(weights: str, seed: int) -> tuple:
@@ -49,4 +46,13 @@ def pretrained(weights: str, seed: int) -> tuple[Network, str]:
 def _path(weights: str) -> Path:
     if weights != BUNDLED:
         return Path(weights)
-    return BESIDE if BESIDE.is_file() else INSTALLED
+    return BESIDE if BESIDE.is_file() else _installed()
+
+
+def _installed() -> Path:
+    """Where pip has put the weights, which depends on how it was called; BESIDE if it has not."""
+    try:
+        files = metadata.files("MusclePropLib") or []
+    except metadata.PackageNotFoundError:
+        files = []
+    return next((Path(file.locate()).resolve() for file in files if file.name == NAME), BESIDE)
