@@ -44,6 +44,7 @@ ALIKE = (
     "606382d",
     "a12f7f1",
     "224bcfc",
+    "f7d8d57",
 )
 """Commits, oldest first, that changed files of METHOD but no figure.
 
@@ -62,7 +63,7 @@ time is up. ccb1cad tries no walk over many places; of those that had been tried
 organs) was measured anew. 0c89ef2 is about weights that are replaced while a worker is warm. 6032664 is about sweeps
 of which slices are left out where the probe went back, and windows of one grey level: none measured here is such a one.
 606382d is about muscles that are drawn over each other: all that is measured here comes from label maps without any.
-a12f7f1 says besides on which slices a muscle was found, 224bcfc looks for the weights in one more place.
+a12f7f1 says besides on which slices a muscle was found, 224bcfc and f7d8d57 look for the weights in more places.
 """
 
 
