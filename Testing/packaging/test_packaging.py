@@ -70,12 +70,13 @@ def test_what_pip_installs_has_the_weights_and_finds_them(tmp_path):
         shutil.copy(REPOSITORY / name, source)
     for name in ("MusclePropLib", "Resources"):
         shutil.copytree(REPOSITORY / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
-    install = ["pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--prefix", str(place), str(source)]
-    subprocess.run([sys.executable, "-m", *install], cwd=tmp_path, check=True, capture_output=True)
-    (package,) = place.rglob("MusclePropLib/__init__.py")
-    say = (
-        "from MusclePropLib.core.guided.bundled import _path, pretrained as p; p('bundled', 0); print(_path('bundled'))"
+    # Without the second, pip would take away what the tests run on.
+    options = ["--quiet", "--ignore-installed", "--no-deps", "--no-build-isolation", "--prefix", str(place)]
+    subprocess.run(
+        [sys.executable, "-m", "pip", "install", *options, str(source)], cwd=tmp_path, check=True, capture_output=True
     )
+    (package,) = place.rglob("MusclePropLib/__init__.py")
+    say = "from MusclePropLib.core.guided import bundled as b; b.pretrained('bundled', 0); print(b._path('bundled'))"
     installed = {**os.environ, "PYTHONPATH": str(package.parents[1])}
     found = subprocess.run([sys.executable, "-c", say], cwd=tmp_path, env=installed, capture_output=True, text=True)
     assert found.returncode == 0, found.stderr
