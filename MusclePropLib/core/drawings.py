@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
@@ -66,6 +66,19 @@ def drawing(mask: np.ndarray, row: int = 0, column: int = 0) -> Drawing:
     return Drawing(zlib.crc32(box.data, zlib.crc32(place.data)), int(in_rows.sum()), *sums)
 
 
+def traded_slices(segments: Iterable[tuple[Mapping[int, Drawing], Mapping[int, Drawing]]]) -> set[int]:
+    """Slices on which segments gained just what others lost, by number and place of the voxels.
+
+    `segments` are what was there and what is now, of each.
+    """
+    changes: dict[int, np.ndarray] = defaultdict(lambda: np.zeros(3, np.int64))
+    for before, now in segments:
+        for sign, drawings in ((-1, before), (1, now)):
+            for t, its in drawings.items():
+                changes[t] += sign * np.array([its.area, its.rows, its.columns])
+    return {t for t, change in changes.items() if not change.any()}
+
+
 def filled_tag(drawings: Mapping[int, Drawing]) -> str:
     """Value of the tag: JSON of slices with checksum, area and sums of indices."""
     return json.dumps({str(t): drawings[t] for t in sorted(drawings)})
@@ -96,8 +109,11 @@ def with_filled_slices_named(segmentation: Segmentation) -> Segmentation:
     """
     seen = [_seen(segmentation, segment) for segment in segmentation.segments]
     gained, moved = _most_gained(segmentation, seen), not any(its and its.filled for its in seen)
+    axes = {its.axis for its in seen if its}
+    traded = {axis: traded_slices(its.comparable() for its in seen if its and its.axis == axis) for axis in axes}
     drawn = [
-        its and its.now_drawn(gained, _Taken(segmentation, index, its.axis), moved) for index, its in enumerate(seen)
+        its and its.now_drawn(gained, _Taken(segmentation, index, its.axis, traded[its.axis]), moved)
+        for index, its in enumerate(seen)
     ]
     parts = zip(segmentation.segments, seen, drawn, strict=True)
     return replace(segmentation, segments=[_named(*part) for part in parts])
@@ -126,6 +142,12 @@ class _Seen:
     def filled(self) -> set[int]:
         """Slices that are as they were filled."""
         return {t for t, its in self.then.items() if its.checksum == self.found[t].checksum}
+
+    def comparable(self) -> tuple[dict[int, Drawing], dict[int, Drawing]]:
+        """What was there and what is, on slices of which both are known; the drawn ones are not."""
+        now = {t: its for t, its in self.found.items() if t not in self.drawn}
+        then = {t: its for t, its in self.recorded.items() if t not in self.drawn}
+        return {t: its if its.area else now.get(t, its) for t, its in then.items()}, now
 
     def gained(self) -> Counter[tuple[int, int]]:
         """Voxels that came to slices (axis, slice), at most: of the drawn ones no earlier area is recorded."""
@@ -171,13 +193,16 @@ def _most_gained(segmentation: Segmentation, seen: Sequence[_Seen | None]) -> Co
 
 @dataclass(frozen=True)
 class _Taken:
-    """Whether any segment but one has a voxel (slice, row, column), slices along `axis`."""
+    """Whether any segment but one has a voxel (slice, row, column), slices along `axis`; on `traded` ones it has."""
 
     segmentation: Segmentation
     index: int
     axis: int
+    traded: set[int]
 
     def __call__(self, t: int, row: int, column: int) -> bool:
+        if t in self.traded:
+            return True
         own, layers = self.segmentation.segments[self.index], self.segmentation.layers
         at = [row, column]
         at.insert(self.axis, t)

@@ -12,6 +12,7 @@ import slicer
 import vtk
 
 from MusclePropLib.core.annotations import Annotations, MuscleAnnotation, axis_of_gaps
+from MusclePropLib.core.drawings import traded_slices
 from MusclePropLib.core.errors import InputError
 from MusclePropLib.core.geometry import Geometry
 from MusclePropLib.core.steps import Steps, finished
@@ -301,10 +302,11 @@ def _without_overpainted(
         for t, drawing in states.slices.items():
             gained[t] += max(0, drawing.area - (old[segment_id].slices[t].area if t in known else 0))
     seen = new.keys() <= set(followed)
+    traded = traded_slices((old[i].slices, states.slices) for i, states in new.items())
 
     def still_filled(segment_id: str, states: SegmentStates) -> frozenset[int]:
         def taken(t: int, row: int, column: int) -> bool:
-            return seen or any(its.holds(t, row, column) for i, its in voxels.items() if i != segment_id)
+            return seen or t in traded or any(its.holds(t, row, column) for i, its in voxels.items() if i != segment_id)
 
         before = old[segment_id]
         pairs = {t: (before.slices[t], states.slices[t]) for t in states.drawn & before.filled}

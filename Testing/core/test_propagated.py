@@ -165,6 +165,24 @@ def test_a_neighbour_that_is_only_painted_over_is_not_drawn_by_that(result):
     assert list(painted(result, trim)["GL"]) == [0, 3, 5]
 
 
+def test_a_muscle_that_lost_a_rim_on_all_sides_to_its_neighbour_is_not_drawn_by_that(tmp_path):
+    """The middle of what it lost lies in itself."""
+    inner, outer = np.zeros((2, 12, 12), bool)
+    inner[4:8, 4:8] = outer[2:10, 2:10] = True
+    outer &= ~inner
+    muscles = [MuscleAnnotation(n, {0: m, 5: m}) for n, m in (("GM", inner), ("GL", outer))]
+    labels = np.tile(inner + np.uint8(2) * outer, (6, 1, 1))
+    path, grid = tmp_path / "out.seg.nrrd", Geometry.from_spacing(labels.shape, (2, 1, 1))
+    write_segmentation(path, propagated_segmentation(labels, Annotations(labels.shape, muscles), grid, SUMMARY))
+
+    def paint_over(labels):
+        labels[2][labels[2] == 1] = 2
+        labels[2, 5:7, 5:7] = 1
+
+    drawn = painted(path, paint_over)
+    assert list(drawn["GM"]) == [0, 5] and list(drawn["GL"]) == [0, 2, 5]
+
+
 @pytest.mark.parametrize("other", [2, 3], ids=["drawn there", "new"])
 def test_a_slice_that_another_contour_takes_from_is_not_drawn_by_that(tmp_path, other):
     path = result_drawn_on(tmp_path, 0, 5)
