@@ -275,6 +275,7 @@ def test_pretraining_goes_on_from_a_network_with_fewer_inputs(tmp_path):
 
 def test_an_installation_without_the_weights_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(bundled, "BESIDE", tmp_path / "guided.safetensors")
+    monkeypatch.setattr(bundled.metadata, "files", lambda name: None)
     with pytest.raises(InputError, match="weights are not installed; install MusclePropLib again"):
         bundled.pretrained("bundled", 0)
 
