@@ -76,11 +76,11 @@ def _whole(
     `segments` are those of the muscles, then those of the muscles that stay as they are. By its `checksum` it is known
     later whether somebody has corrected the result.
     """
+    from MusclePropLib.core.progress import peak_memory_mb
+
     annotations = drawn.annotations
     start, read, computed, written = clock
     seconds = {"read": read - start, **summary["seconds"], "write": written - computed, "total": written - start}
-    from MusclePropLib.core.progress import peak_memory_mb
-
     memory = {"client": peak_memory_mb(), "worker": summary["peak_memory_mb"]}
     files = {name: str(getattr(case, name).resolve()) for name in ("image", "annotations", "output")}
     known = ({"absent_slices": sorted(muscle.absent)} for muscle in annotations.muscles)
@@ -89,14 +89,14 @@ def _whole(
     muscles = [m | k | v for m, k, v in zip(summary["muscles"], known, values, strict=True)]
     told = [{} for _ in drawn.kept.completed] + [{"undrawn": True} for _ in drawn.kept.undrawn]
     source = str(case.annotations)
-    kept = [_completed(segment, source) | t for segment, t in zip(segments[count:], told, strict=True)]
+    kept = [_kept(segment, source) | t for segment, t in zip(segments[count:], told, strict=True)]
     own = {"axis": annotations.axis, "muscles": muscles, "completed": kept}
     own |= {"seconds": seconds, "peak_memory_mb": memory, "checksum": checksum(case.output)}
     return files | summary | own
 
 
-def _completed(segment: Segment, source: str) -> dict[str, Any]:
-    """What the record tells of a completed muscle: its slices, too, if its tag names them."""
+def _kept(segment: Segment, source: str) -> dict[str, Any]:
+    """What the record tells of a muscle that stays as it is: its slices, too, if its tag names them."""
     from MusclePropLib.core.measurements.records import tagged_slices
 
     own = {"name": segment.name, "value": segment.value}

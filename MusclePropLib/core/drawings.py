@@ -162,8 +162,10 @@ class _Seen:
         `taken` says of a (slice, row, column) whether another segment has it; `moved` that no segment at all has a
         slice as it was filled. On another grid than before, checksums tell nothing.
         """
-        filled = self.filled
-        if moved and len(self.recorded) >= MANY if self.moved is None else self.moved:
+        filled, elsewhere = self.filled, self.moved
+        if elsewhere is None:
+            elsewhere = moved and len(self.recorded) >= MANY
+        if elsewhere:
             return self.drawn
         pairs = {t: (its, self.found[t]) for t, its in self.then.items()}
         lost = {t for t, (its, now) in pairs.items() if its.overpainted(now, gained[self.axis, t], partial(taken, t))}

@@ -40,7 +40,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def checksum(path: Path) -> str:
-    """By which the file is known again, wherever it is copied to, until its bytes change."""
+    """SHA-256, by which the file is known again, wherever it is copied to, until its bytes change."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -14,6 +14,7 @@ from MusclePropLib.core.annotations import is_not_muscle
 from MusclePropLib.core.cohort.cases import Case
 from MusclePropLib.core.cohort.pairs import read_pair
 from MusclePropLib.core.errors import InputError
+from MusclePropLib.core.files import checksum
 from MusclePropLib.core.geometry import Geometry
 from MusclePropLib.core.images import image_files
 from MusclePropLib.core.phantom import simulate_calf
@@ -77,8 +78,7 @@ def _checksum(path: Path, files_of: Callable[[Path], list[Path]]) -> str | None:
 @cache
 def _file_checksum(path: Path, changed: int) -> str:
     """SHA-256 of the file as of its time `changed`, the first sixteen digits."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()[:16]
+    return checksum(path)[:16]
 
 
 def load_problem(case: Case | SimulatedCase, axis: int = 0, label_any: bool = False, crop: bool = True) -> Problem:
