@@ -147,10 +147,16 @@ def test_next_slice_goes_there(drawn):
     assert drawn.panel.annotate.strip.content.suggested == 3
 
 
-def test_drawing_while_a_job_runs_is_kept_and_offered_for_another_round(drive):
+def slowly(drive):
+    """GM drawn on two slices of a volume with which the worker takes its time."""
     driver = drive(name="slow")
     driver.click("createSegmentsButton")
     driver.draw({"GM": (4, 15)})
+    return driver
+
+
+def test_drawing_while_a_job_runs_is_kept_and_offered_for_another_round(drive):
+    driver = slowly(drive)
     driver.click("propagateButton")
     driver.until(lambda: driver.session.preview_node_id, "the preview")
     driver.draw({"GM": (9,)}, radius=4)
@@ -172,9 +178,7 @@ def test_coarse_preview_lies_on_the_voxels_that_it_was_taken_from(drive):
 
     from MusclePropLib.jobs.protocol import Event
 
-    driver = drive(name="slow")
-    driver.click("createSegmentsButton")
-    driver.draw({"GM": (4, 15)})
+    driver = slowly(drive)
     driver.click("propagateButton")
     driver.until(lambda: driver.session.preview_node_id, "the first preview")
     job, coarse = driver.session.job.job, np.random.default_rng(0).integers(0, 2, (20, 30, 40)).astype(np.uint8)
@@ -186,9 +190,7 @@ def test_coarse_preview_lies_on_the_voxels_that_it_was_taken_from(drive):
 
 
 def test_cancel_gives_everything_back(drive):
-    driver = drive(name="slow")
-    driver.click("createSegmentsButton")
-    driver.draw({"GM": (4, 15)})
+    driver = slowly(drive)
     before = driver.array("GM")
     driver.click("propagateButton")
     driver.until(lambda: driver.session.preview_node_id, "the preview")
@@ -204,9 +206,7 @@ def test_double_click_propagates_and_does_not_cancel(drive):
     from PySide6 import QtCore
     from PySide6.QtTest import QTest
 
-    driver = drive(name="slow")
-    driver.click("createSegmentsButton")
-    driver.draw({"GM": (4, 15)})
+    driver = slowly(drive)
     driver.widget._real.show()
     button, left = driver.ui.propagateButton._real, QtCore.Qt.MouseButton.LeftButton
     for event in (QTest.mousePress, QTest.mouseRelease, QTest.mouseDClick, QTest.mouseRelease):  # as Qt sends them
