@@ -241,6 +241,23 @@ def test_a_speck_too_small_for_the_window_is_followed_nowhere():
     assert stack.frame.centres[5:] == pytest.approx(np.full((3, 2), 150), abs=0.6)
 
 
+@pytest.mark.parametrize("drift", [0.3, 1.5])
+def test_a_muscle_that_leaves_its_window_between_the_drawn_slices_has_a_wider_one(drift):
+    there = tube(slices=10, rows=100, columns=100, centre=(40.0, 40.0), drift=(0.0, drift))
+    image, mask = (np.concatenate([stack, stack[-2::-1]]) for stack in there)
+    volume, annotations = volume_of(image), annotate({"vessel": mask}, (0, 18))
+    run = Run(volume, annotations, Settings(), Progress(60, None, None), WarmState())
+    run.draft()
+    run.judge()
+    work, positions = run.works[0], np.arange(19) * 2.0
+    usual = frame_around(annotations.muscles[0].drawn, np.arange(19), positions, volume.geometry.spacing[1:])
+    leaves = drift > 1
+    windows = [part.frame.wider for part in (work.stack, *(task.stack for task in work.tasks))]
+    assert windows == [leaves] * 3, "hidden slices are judged in the windows that are used"
+    assert work.stack.frame.step == pytest.approx(np.multiply(usual.step, 1.5 if leaves else 1))
+    assert dice(run.labels() == 1, mask) > 0.9
+
+
 def test_grey_levels_tell_inside_from_outside():
     image, mask = tube()
     stack = build_stack(image, np.arange(13.0), (0.5, 0.5), {0: mask[0], 12: mask[12]}, frozenset(), np.arange(13))

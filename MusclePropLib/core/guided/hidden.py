@@ -74,6 +74,7 @@ def hidden_task(
     slices: np.ndarray,
     muscle: int = 0,
     finest: int | None = None,
+    wider: bool = False,
 ) -> HiddenTask:
     """The task of one drawn slice, which must not be the only one; the other arguments as `build_stack`.
 
@@ -90,7 +91,7 @@ def hidden_task(
         first = max((t for t in rest if t < hidden), default=first)
         last = min((t for t in rest if t > hidden), default=last)
     inside = slices[(slices >= first) & (slices <= last)]
-    stack = build_stack(array, positions, spacing, rest, absent - {hidden}, inside, finest)
+    stack = build_stack(array, positions, spacing, rest, absent - {hidden}, inside, finest, wider)
     place = int(np.flatnonzero(inside == hidden)[0])
     return HiddenTask(
         muscle=muscle,

@@ -149,7 +149,10 @@ class Run:
         return muscle_crops(*self._grid(), muscle.drawn, self.slices)
 
     def _work(self, finest: int, index: int, muscle: MuscleAnnotation, crops: MuscleCrops) -> MuscleWork:
-        stack = stack_of(crops, *self._grid()[1:], muscle.drawn, muscle.absent, finest)
+        known = *self._grid()[1:], muscle.drawn, muscle.absent, finest
+        stack = stack_of(crops, *known)
+        if stack.overflows:
+            stack = stack_of(muscle_crops(*self._grid(), muscle.drawn, self.slices, wider=True), *known)
         return MuscleWork(index, muscle, stack, self.positions)
 
     def _hide(self, work: MuscleWork, hidden: int) -> HiddenTask | None:
@@ -157,8 +160,8 @@ class Run:
         muscle = work.annotation
         if not self.progress.check() and hidden != min(muscle.drawn):
             return None
-        known = muscle.drawn, muscle.absent, self.slices
-        return hidden_task(hidden, *self._grid(), *known, work.index, work.stack.finest)
+        known, like = (muscle.drawn, muscle.absent, self.slices), (work.stack.finest, work.stack.frame.wider)
+        return hidden_task(hidden, *self._grid(), *known, work.index, *like)
 
     def _walk(self, work: MuscleWork) -> None:
         """Let a random walk compete for a muscle, unless time is up."""

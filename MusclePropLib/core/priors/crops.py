@@ -45,9 +45,10 @@ def muscle_crops(
     spacing: tuple[float, float],
     drawn: Mapping[int, np.ndarray],
     slices: np.ndarray,
+    wider: bool = False,
 ) -> MuscleCrops:
     """The crops of a muscle on `slices` of a volume, of which at least one is drawn; arguments as `build_stack`."""
-    frame = following(frame_around(drawn, slices, positions, spacing), array, drawn)
+    frame = following(frame_around(drawn, slices, positions, spacing, wider), array, drawn)
     images = np.stack([frame.sample(array[t], i) for i, t in enumerate(slices)])
     inside = np.stack([frame.inside(i, array.shape[1:]) for i in range(len(slices))])
     mean, spread = images[inside].mean(), images[inside].std()

@@ -11,10 +11,7 @@ from scipy import ndimage
 
 from MusclePropLib.core.priors import flow
 from MusclePropLib.core.priors.distance import signed_distance
-from MusclePropLib.core.priors.frame import CropFrame
-
-WIDER = 1.5
-"""Side of the window in which the drift is followed, over that of the frame."""
+from MusclePropLib.core.priors.frame import WIDER, CropFrame
 
 
 def following(frame: CropFrame, array: np.ndarray, drawn: Mapping[int, np.ndarray]) -> CropFrame:
@@ -33,7 +30,8 @@ def following(frame: CropFrame, array: np.ndarray, drawn: Mapping[int, np.ndarra
 def _centres(frame: CropFrame, places: np.ndarray, array: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Centres (n, 2) of the windows on `places`, from one with a mask (rows, columns) on.
 
-    They keep what is carried where the mask lies in the first window; where nothing is left of it they stay.
+    They keep what is carried where the mask lies in the first window; where nothing is left of it they stay. It is
+    carried in WIDER windows than the frame's.
     """
     step = (WIDER * frame.step[0], WIDER * frame.step[1])
     centres = frame.centres[places].copy()

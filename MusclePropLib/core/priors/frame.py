@@ -15,6 +15,9 @@ FACTOR = 1.5
 """Side of the window over the largest extent of the drawn masks: room for what happens between the slices, and no more,
 for what is seen around the muscle is taken from the resolution of its borders."""
 
+WIDER = 1.5
+"""Side of a window that shows more than that, over that of the usual one."""
+
 FAR = -50.0
 """Signed distance, in crop pixels, given to whatever lies outside the window or on a slice without the muscle."""
 
@@ -29,12 +32,13 @@ class CropFrame:
     """Windows of SIZE x SIZE crop pixels, one for each slice.
 
     `slices` (n,) are the volume's slice indices; `centres` (n, 2) the windows' centres in (row, column) voxels;
-    `step` (row, column) voxels per crop pixel: isotropic in millimetres.
+    `step` (row, column) voxels per crop pixel: isotropic in millimetres. `wider` than usual: it shows more around.
     """
 
     slices: np.ndarray
     centres: np.ndarray
     step: tuple[float, float]
+    wider: bool = False
 
     def matrix(self, index: int) -> np.ndarray:
         """2 x 3 affine, OpenCV's (x, y) order, from crop pixels of window `index` to voxels of its slice."""
@@ -109,9 +113,13 @@ class CropFrame:
 
 
 def frame_around(
-    drawn: Mapping[int, np.ndarray], slices: np.ndarray, positions: np.ndarray, spacing: tuple[float, float]
+    drawn: Mapping[int, np.ndarray],
+    slices: np.ndarray,
+    positions: np.ndarray,
+    spacing: tuple[float, float],
+    wider: bool = False,
 ) -> CropFrame:
-    """The frame of a muscle drawn on some slices.
+    """The frame of a muscle drawn on some slices, with the usual windows or WIDER ones.
 
     `drawn` maps slices to (rows, columns) masks; `positions` (mm) of all of the volume's slices; `spacing` (row,
     column) in mm. The window's centre is interpolated between the drawn masks' bounding boxes and stays beyond them,
@@ -121,11 +129,11 @@ def frame_around(
     boxes = np.array([bounding_box(drawn[t]) for t in known], dtype=float)
     middles = np.stack([(boxes[:, 0] + boxes[:, 1] - 1) / 2, (boxes[:, 2] + boxes[:, 3] - 1) / 2], axis=1)
     extent = max(np.ptp(boxes[:, :2], axis=1).max() * spacing[0], np.ptp(boxes[:, 2:], axis=1).max() * spacing[1])
-    side = FACTOR * max(extent, 8 * max(spacing))
+    side = FACTOR * max(extent, 8 * max(spacing)) * (WIDER if wider else 1.0)
     at, along = positions[slices], positions[known]
     order = np.argsort(along)
     centres = np.stack([np.interp(at, along[order], middles[order, i]) for i in (0, 1)], axis=1)
-    return CropFrame(np.asarray(slices), centres, (side / SIZE / spacing[0], side / SIZE / spacing[1]))
+    return CropFrame(np.asarray(slices), centres, (side / SIZE / spacing[0], side / SIZE / spacing[1]), wider)
 
 
 def bounding_box(mask: np.ndarray) -> tuple[int, int, int, int]:

@@ -17,8 +17,11 @@ from MusclePropLib.core.priors.frame import FAR, CropFrame
 CARRIED, INTERPOLATED, MEAN, WALKED, BOTH = "carried", "interpolated", "mean", "walked", "walked and carried"
 """The drafts: by optical flow, between the drawn shapes, their mean, by a random walk, its mean with the first."""
 
-
 FEWEST_PIXELS = 20
+
+RIM, FEWEST_ON_RIM, OVERFLOWING = 2, 4, 1 / 3
+"""Breadth of a window's rim in pixels, how many of them a mask has on it that leaves the window, and the share of
+slices on which a muscle does that whose window is too small. In the benchmarks it is under a quarter or nearly half."""
 
 
 @dataclass
@@ -58,6 +61,22 @@ class MuscleStack:
         return appearance.likelihood_ratio(self.images, self.known)
 
     @property
+    def overflows(self) -> bool:
+        """Whether the muscle, as flow carries it, is larger than its window on many slices between the drawn ones.
+
+        A window is as wide as the drawn outlines tell. Between slices through a vessel that runs along the stack it
+        may run across it, and between a muscle's tips lies its belly.
+        """
+        drawn = [place for place, distance in self.known.items() if distance.max() > FAR]
+        between = np.zeros(len(self.slices), bool)
+        between[min(drawn) : max(drawn)] = True
+        between[list(self.known)] = False
+        rim = np.ones(self.images.shape[1:], bool)
+        rim[RIM:-RIM, RIM:-RIM] = False
+        touching = ((self.drafts[CARRIED][between] > 0) & self.inside[between] & rim).sum(axis=(1, 2)) >= FEWEST_ON_RIM
+        return np.count_nonzero(touching) > OVERFLOWING * len(touching)
+
+    @property
     def plainness(self) -> float:
         """Mean of `told_apart` over the known places: 0 if none of them has the area for it."""
         told = [self.told_apart(place, distance) for place, distance in self.known.items()]
@@ -95,14 +114,16 @@ def build_stack(
     absent: frozenset[int] | set[int],
     slices: np.ndarray,
     finest: int | None = None,
+    wider: bool = False,
 ) -> MuscleStack:
     """Crops and priors of a muscle on `slices` of a volume.
 
     `array` (slices, rows, columns) of any dtype; `positions` (mm) of all of its slices; `spacing` (row, column) mm;
     `drawn` and `absent` as annotated, of which those outside `slices` only help to place the window. `slices` must hold
-    at least one drawn slice. `finest` is the scale of the flow, by default the one that suits this muscle better.
+    at least one drawn slice. `finest` is the scale of the flow, by default the one that suits this muscle better;
+    `wider` asks for windows that show more than the usual ones.
     """
-    crops = muscle_crops(array, positions, spacing, drawn, slices)
+    crops = muscle_crops(array, positions, spacing, drawn, slices, wider)
     if finest is None:
         finest = suited_scale([crops])
     return stack_of(crops, positions, spacing, drawn, absent, finest)
