@@ -194,6 +194,29 @@ def test_an_estimate_from_three_slices_counts_the_belly_that_only_the_hidden_one
             assert (task.resized(task.fields[CARRIED]) == task.fields[CARRIED]).all()
 
 
+def test_two_slices_that_lie_many_diameters_apart_promise_less_of_what_is_between():
+    """A hidden slice says how far carrying goes, not whether there is a belly between two tips."""
+    image, mask = tube(rows=90, columns=110, drift=(1.0, 3.0))
+    image += np.random.default_rng(0).normal(0, 60, image.shape).astype(np.float32)
+
+    def estimate(step, drawn, absent=()):
+        known = {t: mask[t] for t in drawn}, frozenset(absent), np.arange(13)
+        around = image, step * np.arange(13), (0.5, 0.5), *known
+        work = MuscleWork(0, MuscleAnnotation("SOL", *known[:2]), build_stack(*around), around[1])
+        work.tasks = hidden_tasks(*around)
+        work.score_drafts()
+        return work.estimate(CARRIED), work.errors(CARRIED)[6]
+
+    nearest, near, far, farther = (estimate(step, (0, 12)) for step in (1.0, 2.0, 4.0, 8.0))
+    assert nearest == pytest.approx(near, abs=0.01), "up to two diameters it is what hidden slices say"
+    assert [far[1] / near[1], farther[1] / far[1]] == pytest.approx([48 / (2 * 12.2), 2], rel=0.02)
+    assert near[0] > far[0] + 0.05 > farther[0] + 0.2
+    assert estimate(8.0, (0, 6, 12)) == pytest.approx(estimate(2.0, (0, 6, 12))), "a third slice tells it"
+    ends = (0, 1, 12)
+    near, far, farther = (estimate(step, (2, 11), ends)[1] for step in (2.0, 10.0, 20.0))
+    assert near == pytest.approx(far, rel=0.05) and farther > 1.1 * far, "where it ends is told: up to eight"
+
+
 @pytest.mark.parametrize("across", [False, True], ids=["at one side", "from side to side"])
 def test_a_muscle_that_the_edge_cuts_off_is_not_too_small_for_its_room(across):
     image, mask = tube(centre=(28.0, -1.0), drift=(0.6, 0.0), columns=14 if across else 70, radius=14.0)

@@ -17,6 +17,7 @@ from MusclePropLib.core.guided.choice import (
     joined_error,
     overlap,
     own_error,
+    strain,
     trust,
 )
 from MusclePropLib.core.guided.ending import ended_beyond
@@ -251,7 +252,7 @@ class MuscleWork:
 
     def errors(self, name: str) -> np.ndarray:
         """Expected 1 - Dice (n,) of a candidate on each place: zero where known."""
-        return self._errors(self.sized_trusts[name])
+        return self._errors(self._promises[name])
 
     def _errors(self, trust_: Trust) -> np.ndarray:
         return trust_.error(self.reach, self.beyond) * (self.reach > 0)
@@ -261,7 +262,17 @@ class MuscleWork:
 
         What it does not dare to show is missed, which counts half as much in a pooled Dice as what is shown.
         """
-        return self._expected(name, self.sized_trusts)
+        return self._expected(name, self._promises)
+
+    @property
+    def _promises(self) -> dict[str, Trust]:
+        """`sized_trusts`, with larger errors between the only two drawn slices where these lie far apart."""
+        if len(self.annotation.drawn) != 2 or len(self.tasks) != 2:
+            return self.sized_trusts
+        one, two = self.tasks
+        gap = abs(self.positions[one.slice_index] - self.positions[two.slice_index])
+        within = strain(float(gap), [one.drawn_area, two.drawn_area], self._tapers)
+        return {name: trust_.times(within, 1.0) for name, trust_ in self.sized_trusts.items()}
 
     def _best_of(self, names: Sequence[str]) -> str:
         credits = {name: BEYOND_CREDIT if name in SEEING else 1.0 for name in names}
