@@ -6,7 +6,7 @@ r"""MuscleProp and its rivals on organs and muscles in public CT and MR, far fro
 
 keeps each figure in organs/PART.json beside itself as it is measured, goes on where it was interrupted, measures anew
 what MuscleProp's method has changed since, and writes organs.md and organs.png from all figures that are there. Two
-processes can share the work, each with parts of its own: about an hour then.
+processes can share the work, each with parts of its own: about an hour and a half then.
 """
 
 import argparse
@@ -46,15 +46,15 @@ class Part(NamedTuple):
 
 
 PARTS = {
-    "equal": Part((1, 3, 5), ("interpolation", "fill", *FOLLOWING), "equal"),
-    "random": Part((5,), FOLLOWING, "random"),
+    "equal": Part((1, 2, 3, 5), ("interpolation", "fill", *FOLLOWING), "equal"),
+    "random": Part((2, 5), FOLLOWING, "random"),
     "partial": Part((5,), FOLLOWING, "partial"),
     "whole-middle": Part((3,), ANYWHERE, "middle", whole=True),
     "whole-random": Part((5,), ANYWHERE, "random", whole=True),
-    "mr-equal": Part((1, 3, 5), ("interpolation", "fill", *FOLLOWING), "equal", source="mr"),
-    "mr-random": Part((5,), FOLLOWING, "random", source="mr"),
-    "chest-equal": Part((3, 5), ("interpolation", "fill", *FOLLOWING), "equal", source="chest"),
-    "chest-random": Part((3, 5), FOLLOWING, "random", source="chest"),
+    "mr-equal": Part((1, 2, 3, 5), ("interpolation", "fill", *FOLLOWING), "equal", source="mr"),
+    "mr-random": Part((2, 5), FOLLOWING, "random", source="mr"),
+    "chest-equal": Part((2, 3, 5), ("interpolation", "fill", *FOLLOWING), "equal", source="chest"),
+    "chest-random": Part((2, 3, 5), FOLLOWING, "random", source="chest"),
 }
 
 
