@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
+from MusclePropLib.core.benchmark.calibration import calibration, draw_calibration
 from MusclePropLib.core.benchmark.plan import Plan
 from MusclePropLib.core.benchmark.plot import draw
 from MusclePropLib.core.benchmark.provenance import is_outdated, measured_at
@@ -26,13 +27,14 @@ from MusclePropLib.core.files import replacing
 
 HERE = Path(__file__).parent
 ROWS, PAGE, PICTURE = HERE / "organs", HERE / "organs.md", HERE / "organs.png"
+CALIBRATION = ROWS / "calibration.png"
 FOLLOWING = ("grow", "flow", "flow-distances", "walker", "muscleprop-priors", "muscleprop")
 ANYWHERE = ("interpolation", *FOLLOWING)
 TITLES = {"ct": "CT", "mr": "MR", "chest": "CT of the chest"}
 
 
 class Part(NamedTuple):
-    """What is measured together: `whole` volumes, or volumes cut to the organ's slices; `where` ends its titles."""
+    """What is measured together: `whole` volumes, or volumes cut to the organ's slices; `title` says of what."""
 
     slices: tuple[int, ...]
     methods: tuple[str, ...]
@@ -41,8 +43,8 @@ class Part(NamedTuple):
     source: str = "ct"
 
     @property
-    def where(self):
-        return f", {TITLES[self.source]}" + (", whole volume" if self.whole else "")
+    def title(self):
+        return TITLES[self.source] + (", whole volume" if self.whole else "")
 
 
 PARTS = {
@@ -83,10 +85,13 @@ def write_page():
     rows = {name: in_order(part, read_rows(file)) for name, part in PARTS.items() if (file := file_of(name)).exists()}
     parts = [introduction([row for kept in rows.values() for row in kept]), INTRODUCTION]
     for name, kept in rows.items():
-        parts += tables(kept, PARTS[name].where)
+        parts += tables(kept, f", {PARTS[name].title}")
     if "equal" in rows:
         draw(rows["equal"], PICTURE)
         parts.append(f"![Accuracy against the number of drawn slices in CT, both ends drawn]({PICTURE.name})")
+    told = [row | {"kind": PARTS[name].title} for name, kept in rows.items() for row in kept]
+    drawn = draw_calibration(told, CALIBRATION)
+    parts.append(calibration(told, CALIBRATION.relative_to(HERE).as_posix() if drawn else None))
     with replacing(PAGE) as whole:
         whole.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 

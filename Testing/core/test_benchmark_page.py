@@ -140,6 +140,7 @@ def test_the_self_estimate_is_held_against_the_truth(tmp_path):
     assert len(points_of(rows)) == 3
     assert cells(calibration(rows), "all")[1:] == ["3", "1.00", "0.020", "-0.020", "-0.020"]
     assert cells(calibration(rows), "n = 3")[1] == "2"
+    assert cells(calibration([row | {"kind": "CT"} for row in rows[:2]] + rows[2:]), "CT")[1] == "2"
     assert draw_calibration(rows, tmp_path / "c.png") and (tmp_path / "c.png").read_bytes()[:4] == b"\x89PNG"
     assert not draw_calibration([], tmp_path / "none.png") and not (tmp_path / "none.png").exists()
 

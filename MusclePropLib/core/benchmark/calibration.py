@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +15,9 @@ from MusclePropLib.core.benchmark.results import OURS
 from MusclePropLib.core.files import replacing
 
 Row = dict[str, Any]
-KIND_MARKERS = {"real": "o", "calves": "^"}
+MARKERS = "o^sD"
+"""For each kind of case, in the order in which they come."""
+
 COLUMNS = 3
 
 
@@ -54,11 +57,15 @@ muscle that it has an estimate of; of one drawn on a single slice it has none. T
     groups = {"all": points}
     groups |= {f"n = {n}": [p for p in points if p.slices == n] for n in sorted({p.slices for p in points})}
     groups |= {f"layout {shown(layout)}": [p for p in points if p.layout == layout] for layout in LAYOUTS}
-    groups |= {kind: [p for p in points if p.kind == kind] for kind in KIND_MARKERS}
+    groups |= {kind: [p for p in points if p.kind == kind] for kind in _kinds(points)}
     lines = [_figures(title, group) for title, group in groups.items() if group]
     header = ["points", "number", "Pearson correlation", "mean absolute error", "bias", "largest overestimate"]
     image = f"\n\n![Expected against true Dice]({picture})" if picture else ""
     return f"{text}\n\n{table(header, lines)}{image}"
+
+
+def _kinds(points: Sequence[Point]) -> list[str]:
+    return list(dict.fromkeys(p.kind for p in points))
 
 
 def _figures(title: str, points: Sequence[Point]) -> list[str]:
@@ -85,11 +92,11 @@ def draw_calibration(rows: Sequence[Row], path: Path) -> bool:
     figure = Figure(figsize=(0.7 + 3.3 * columns, 1.1 + 3.1 * lines), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True)
-    counts = sorted({p.slices for p in points})
+    counts, markers = sorted({p.slices for p in points}), dict(zip(_kinds(points), cycle(MARKERS), strict=False))
     colors = dict(zip(counts, _colors(len(counts)), strict=True))
     low = min(min(p.expected, p.true) for p in points)
     for panel, layout in zip(axes.flat, layouts, strict=False):
-        _panel(panel, [p for p in points if p.layout == layout], colors, max(0.0, low - 0.03))
+        _panel(panel, [p for p in points if p.layout == layout], markers, colors, max(0.0, low - 0.03))
         panel.set_title(shown(layout), fontsize=10, loc="left")
     for panel in axes.flat[len(layouts) :]:
         panel.set_axis_off()
@@ -97,8 +104,7 @@ def draw_calibration(rows: Sequence[Row], path: Path) -> bool:
     figure.supylabel("expected Dice", fontsize=10)
     dot = {"linestyle": "", "markersize": 6, "markeredgewidth": 0}
     handles = [Line2D([], [], marker="s", color=colors[n], label=f"n = {n}", **dot) for n in counts]
-    kinds = [kind for kind in KIND_MARKERS if any(p.kind == kind for p in points)]
-    handles += [Line2D([], [], marker=KIND_MARKERS[kind], color="0.4", label=kind, **dot) for kind in kinds]
+    handles += [Line2D([], [], marker=marker, color="0.4", label=kind, **dot) for kind, marker in markers.items()]
     handles.append(Line2D([], [], color="0.4", linewidth=1, label="expected as it is"))
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), fontsize=8, frameon=False)
     with replacing(path) as part:
@@ -106,9 +112,9 @@ def draw_calibration(rows: Sequence[Row], path: Path) -> bool:
     return True
 
 
-def _panel(panel: Any, points: Sequence[Point], colors: dict[int, Any], low: float) -> None:
+def _panel(panel: Any, points: Sequence[Point], markers: dict[str, str], colors: dict[int, Any], low: float) -> None:
     panel.plot([low, 1], [low, 1], color="0.4", linewidth=1, zorder=1)
-    for kind, marker in KIND_MARKERS.items():
+    for kind, marker in markers.items():
         here = [p for p in points if p.kind == kind]
         panel.scatter(
             [p.true for p in here],
