@@ -58,6 +58,11 @@ def test_a_method_with_any_sense_beats_copying(name):
     assert dice(name) > dice("copy") + 0.03
 
 
+@pytest.mark.parametrize("name", NEED_SLICER)
+def test_what_is_drawn_on_the_first_and_the_last_slice_counts(name):
+    assert dice(name, (0, 20)) > dice("copy", (0, 20)) + 0.03
+
+
 def test_copying_takes_the_nearest_slice():
     truth = cone()[1]
     mask = run("copy")

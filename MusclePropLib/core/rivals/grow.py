@@ -1,7 +1,8 @@
 """Grow from seeds: the fast grow-cut (Zhu et al. 2014) behind 3D Slicer's effect of that name, seed locality 0.
 
 It is Slicer's own class, from the `slicer-core` wheel, in a process of its own because these libraries may abort when
-the interpreter exits.
+the interpreter exits. It takes no notice of what lies on the outermost voxels of a volume, so that seeds on its first
+and last slices would be lost: there is one voxel more around it here.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from MusclePropLib.core.rivals.seeds import INSIDE, seeds_of
 from MusclePropLib.core.volumes import Volume
 
 TIME_LIMIT = 1800.0
+AROUND, WITHIN = 1, (slice(1, -1),) * 3
 
 
 def run(volume: Volume, annotations: Annotations) -> list[np.ndarray]:
@@ -22,9 +24,9 @@ def run(volume: Volume, annotations: Annotations) -> list[np.ndarray]:
     Grow-cut gives a voxel to the seed that is nearest by path, so growing the muscles one by one or together is the
     same.
     """
-    seeds = {f"seeds{m}": seeds_of(annotations, m) for m in range(len(annotations.muscles))}
-    grown = run_isolated(__name__, {"image": np.ascontiguousarray(volume.array), **seeds}, TIME_LIMIT)
-    return [grown[name] == INSIDE for name in seeds]
+    seeds = {f"seeds{m}": np.pad(seeds_of(annotations, m), AROUND) for m in range(len(annotations.muscles))}
+    grown = run_isolated(__name__, {"image": np.pad(volume.array, AROUND, mode="edge"), **seeds}, TIME_LIMIT)
+    return [grown[name][WITHIN] == INSIDE for name in seeds]
 
 
 def compute(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
