@@ -9,6 +9,7 @@ from scipy import ndimage
 from MusclePropLib.core.annotations import MuscleAnnotation
 from MusclePropLib.core.guided.choice import Overlap, Trust, own_error, trust
 from MusclePropLib.core.guided.muscle import FREE_NETWORK, NETWORK, TELLING, MuscleWork
+from MusclePropLib.core.priors.distance import signed_distance
 from MusclePropLib.core.priors.frame import SIZE
 from MusclePropLib.core.priors.stack import CARRIED, WALKED, build_stack
 from Testing.core.tubes import hidden_tasks, tube
@@ -215,6 +216,22 @@ def test_two_slices_that_lie_many_diameters_apart_promise_less_of_what_is_betwee
     ends = (0, 1, 12)
     near, far, farther = (estimate(step, (2, 11), ends)[1] for step in (2.0, 10.0, 20.0))
     assert near == pytest.approx(far, rel=0.05) and farther > 1.1 * far, "where it ends is told: up to eight"
+
+
+@pytest.mark.parametrize("drawn", [(0, 20), (0, 3, 20)])
+def test_between_two_tips_a_network_may_see_a_belly(drawn):
+    t = np.arange(21)
+    y, x = np.mgrid[:64, :64]
+    mask = np.hypot(y - 32, x - 32) < (6 + 3 * np.sin(np.pi * t / 20))[:, None, None]
+    known = {i: mask[i] for i in drawn}
+    whole = build_stack(mask.astype(float), t.astype(float), (0.5, 0.5), known, frozenset(), t)
+    work = MuscleWork(0, MuscleAnnotation("SOL", known), whole, t.astype(float))
+    belly = np.stack([signed_distance(m, whole.frame, i) for i, m in enumerate(mask)]) + 12
+    work.candidates |= {FREE_NETWORK: belly, CARRIED: belly, NETWORK: belly - 60}
+    assert work.fills(FREE_NETWORK) == (len(drawn) == 2), "a third slice tells how large it is"
+    assert not work.fills(CARRIED) and not work.fills(NETWORK)
+    work.candidates[FREE_NETWORK] = belly - 60
+    assert not work.fills(FREE_NETWORK), "one that loses it is none"
 
 
 @pytest.mark.parametrize("across", [False, True], ids=["at one side", "from side to side"])

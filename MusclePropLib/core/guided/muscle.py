@@ -154,14 +154,16 @@ class MuscleWork:
     def fills(self, name: str) -> bool:
         """Whether a candidate takes about the room that the drawn areas lead to expect, in the crop, as these do.
 
-        With nothing to expect, one drawn area on each slice at most, and a walk not much less than the flow in all.
+        With nothing to expect, one drawn area on each slice at most, and a walk not much less than the flow in all. Two
+        drawn slices do not tell of a belly, and a network that sees one may take more room.
         """
         found, inside = self._crop_areas(name), np.isfinite(self.stack.areas) & self.stack.possible & ~self.gone
         if not inside.any():
             lost = name == WALKED and found.sum() * LARGEST_FACTOR < self._crop_areas(CARRIED).sum()
             return not lost and bool(found.max() < LARGEST_FACTOR * found[list(self.stack.known)].max())
         expected = self.stack.areas[inside].sum()
-        return not expected or bool(expected / LARGEST_FACTOR < found[inside].sum() < expected * LARGEST_FACTOR)
+        most = np.inf if name == FREE_NETWORK and len(self.annotation.drawn) == 2 else expected * LARGEST_FACTOR
+        return not expected or bool(expected / LARGEST_FACTOR < found[inside].sum() < most)
 
     def plain(self) -> bool:
         """Whether grey levels alone tell the muscle's inside from its outside on the drawn slices themselves."""
