@@ -68,6 +68,8 @@ class MuscleStack:
         may run across it, and between a muscle's tips lies its belly.
         """
         drawn = [place for place, distance in self.known.items() if distance.max() > FAR]
+        if len(drawn) < 2:
+            return False
         between = np.zeros(len(self.slices), bool)
         between[min(drawn) : max(drawn)] = True
         between[list(self.known)] = False
