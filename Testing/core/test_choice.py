@@ -11,7 +11,7 @@ from MusclePropLib.core.guided.choice import Overlap, Trust, own_error, trust
 from MusclePropLib.core.guided.muscle import FREE_NETWORK, NETWORK, TELLING, MuscleWork
 from MusclePropLib.core.priors.distance import signed_distance
 from MusclePropLib.core.priors.frame import SIZE
-from MusclePropLib.core.priors.stack import CARRIED, WALKED, build_stack
+from MusclePropLib.core.priors.stack import CARRIED, FAINT, INTERPOLATED, MEAN, WALKED, build_stack
 from Testing.core.tubes import hidden_tasks, tube
 
 
@@ -232,6 +232,36 @@ def test_between_two_tips_a_network_may_see_a_belly(drawn):
     assert not work.fills(CARRIED) and not work.fills(NETWORK)
     work.candidates[FREE_NETWORK] = belly - 60
     assert not work.fills(FREE_NETWORK), "one that loses it is none"
+
+
+def test_the_network_corrects_a_draft_that_follows_the_image(stack):
+    work = MuscleWork(0, MuscleAnnotation("x"), stack, np.arange(9.0))
+    work.trusts = {CARRIED: Trust(0.06, 0.06, 0.75, 0.1), MEAN: Trust(0.05, 0.05, 0.75, 0.1)}
+    work.trusts[INTERPOLATED] = Trust(0.04, 0.04, 0.75, 0.1)
+    work.choose()
+    assert work.chosen == INTERPOLATED and work.draft == MEAN
+
+
+@pytest.mark.parametrize("far", [0.0, 30.0], ids=["beside each other", "apart"])
+def test_from_two_slices_that_lose_each_other_the_network_starts_from_next_to_nothing(far):
+    image, mask = tube(slices=9, rows=90, columns=110, centre=(45.0, 35.0), drift=(0.0, far / 8))
+    image = np.random.default_rng(0).normal(60, 8, image.shape).astype(np.float32)
+    around = image, np.arange(9.0), (0.5, 0.5), {t: mask[t] for t in (0, 8)}, frozenset(), np.arange(9)
+    work = MuscleWork(0, MuscleAnnotation("GM", around[3]), build_stack(*around), np.arange(9.0), hidden_tasks(*around))
+    work.score_drafts()
+    work.add_faint()
+    assert (work.draft == FAINT) == (far > 0)
+    if not far:
+        return
+    carried, faint = work.stack.drafts[CARRIED], work.stack.drafts[FAINT]
+    assert all((faint[place] == distance).all() for place, distance in work.stack.known.items())
+    assert ((faint > 0) == (carried > 0))[1:8].all() and np.abs(faint[1:8]).max() < np.abs(carried[1:8]).max() / 4
+    work.choose()
+    assert work.chosen in work.trusts, "it is nothing to be shown"
+    belly = np.stack([signed_distance(m, work.stack.frame, i) for i, m in enumerate(mask)])
+    work.add_network(2 * belly, [task.fields[FAINT] for task in work.tasks])
+    work.choose()
+    assert work.chosen == FREE_NETWORK, "whatever it found of the slices that nothing reached"
 
 
 @pytest.mark.parametrize("across", [False, True], ids=["at one side", "from side to side"])

@@ -26,7 +26,7 @@ from MusclePropLib.core.guided.inputs import LOGIT_LIMIT, draft_logits
 from MusclePropLib.core.guided.sizes import joined_areas, network_share, shares
 from MusclePropLib.core.priors.area import enclosed, with_areas
 from MusclePropLib.core.priors.distance import bracket
-from MusclePropLib.core.priors.stack import BOTH, CARRIED, WALKED, MuscleStack
+from MusclePropLib.core.priors.stack import BOTH, CARRIED, FAINT, INTERPOLATED, WALKED, MuscleStack
 
 NETWORK, FREE_NETWORK = "network", "network, free in size"
 CORRECTION_SHARE = 0.75
@@ -44,6 +44,9 @@ LEAST_TRUST = 0.3
 
 HOPELESS = 0.8
 """Error on the hidden slices from which on a candidate's score says nothing about it."""
+
+LOST = 0.6
+"""Mean error of the best draft on the only two drawn slices, each hidden in turn, from which on drafts say little."""
 
 POOR = 0.25
 """Error of the best draft on slices hidden between others from which on a random walk is worth its time."""
@@ -99,9 +102,15 @@ class MuscleWork:
 
     @property
     def draft(self) -> str:
-        """The most trusted of the drafts, which is what the network corrects."""
+        """What the network corrects: the most trusted of the drafts that follow the image, or the faint one.
+
+        Shapes interpolated without a look at it are corrected worse than their mean with the carried ones, even where
+        they are closer themselves.
+        """
+        if FAINT in self.stack.drafts:
+            return FAINT
         if not self._draft:  # every other muscle asks for it
-            drafts = [name for name in self.stack.drafts if name in self.trusts and self.fills(name)]
+            drafts = [n for n in self.stack.drafts if n != INTERPOLATED and n in self.trusts and self.fills(n)]
             self._draft = self._best_of(drafts) if drafts else CARRIED
         return self._draft
 
@@ -124,6 +133,20 @@ class MuscleWork:
             for task in self.tasks:
                 task.fields[name] = draft_logits(task.stack.drafts[name][task.place])
             self.score(name)
+
+    def add_faint(self) -> None:
+        """Let the network start from next to nothing where each of the only two drawn slices is lost without the other.
+
+        It overrules a draft that is sure of itself too seldom, as between a muscle's tips.
+        """
+        if not self._two_drawn or not self.tasks or not all(task.beyond for task in self.tasks):
+            return
+        errors = [[overlap(task, field_).error(0.0) for field_ in task.fields.values()] for task in self.tasks]
+        if np.mean(errors, axis=0).min() > LOST:
+            self.stack.add_faint()
+            for task in self.tasks:
+                task.stack.add_faint()
+                task.fields[FAINT] = draft_logits(task.stack.drafts[FAINT][task.place])
 
     def _told(self) -> bool:
         """Whether grey levels tell inside from outside on the hidden slices."""
@@ -162,7 +185,7 @@ class MuscleWork:
             lost = name == WALKED and found.sum() * LARGEST_FACTOR < self._crop_areas(CARRIED).sum()
             return not lost and bool(found.max() < LARGEST_FACTOR * found[list(self.stack.known)].max())
         expected = self.stack.areas[inside].sum()
-        most = np.inf if name == FREE_NETWORK and len(self.annotation.drawn) == 2 else expected * LARGEST_FACTOR
+        most = np.inf if name == FREE_NETWORK and self._two_drawn else expected * LARGEST_FACTOR
         return not expected or bool(expected / LARGEST_FACTOR < found[inside].sum() < most)
 
     def plain(self) -> bool:
@@ -238,11 +261,13 @@ class MuscleWork:
         the curve through their areas the least; nor when each was hidden beyond the others or towards where the muscle
         is absent, though the curve then knows where it ends.
         A muscle that grey levels alone tell from its surroundings is then left to the random walk, unless this loses it
-        or leaves its room.
+        or leaves its room. What the network makes of the faint draft is chosen unless it is far too small.
         """
         telling = any(trust.hidden_error < HOPELESS for trust in self.trusts.values()) and not self._tapers
         if insist_on_network and NETWORK in self.candidates:
             self.chosen = NETWORK
+        elif FAINT in self.stack.drafts and FREE_NETWORK in self.candidates and self.fills(FREE_NETWORK):
+            self.chosen = FREE_NETWORK
         elif telling:
             fitting = [name for name in self.trusts if self.fills(name)] or [CARRIED]
             self.chosen = self._best_of(fitting)
@@ -269,7 +294,7 @@ class MuscleWork:
     @property
     def _promises(self) -> dict[str, Trust]:
         """`sized_trusts`, with larger errors between the only two drawn slices where these lie far apart."""
-        if len(self.annotation.drawn) != 2 or len(self.tasks) != 2:
+        if not self._two_drawn or len(self.tasks) != 2:
             return self.sized_trusts
         one, two = self.tasks
         gap = abs(self.positions[one.slice_index] - self.positions[two.slice_index])
@@ -292,6 +317,10 @@ class MuscleWork:
         errors = np.where(shown, self._errors(trusts[name]), 1.0)
         areas = (self.areas(name) + 1.0) * np.where(shown, 1.0, 0.5)
         return expected_dice(errors[unknown], areas[unknown]) if unknown.any() else 1.0
+
+    @property
+    def _two_drawn(self) -> bool:
+        return len(self.annotation.drawn) == 2
 
     @property
     def _tapers(self) -> bool:

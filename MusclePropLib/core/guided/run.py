@@ -164,9 +164,10 @@ class Run:
         return hidden_task(hidden, *self._grid(), *known, work.index, *like)
 
     def _walk(self, work: MuscleWork) -> None:
-        """Let a random walk compete for a muscle, unless time is up."""
+        """Let a random walk compete for a muscle and a faint draft be corrected, unless time is up."""
         if self.progress.check():
             work.add_walk()
+            work.add_faint()
 
     def _placed(self) -> list[Placed]:
         return [work.placed() for work in self.works]
