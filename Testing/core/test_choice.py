@@ -246,8 +246,8 @@ def test_the_network_corrects_a_draft_that_follows_the_image(stack):
 def test_from_two_slices_that_lose_each_other_the_network_starts_from_next_to_nothing(far):
     image, mask = tube(slices=9, rows=90, columns=110, centre=(45.0, 35.0), drift=(0.0, far / 8))
     image = np.random.default_rng(0).normal(60, 8, image.shape).astype(np.float32)
-    around = image, np.arange(9.0), (0.5, 0.5), {t: mask[t] for t in (0, 8)}, frozenset(), np.arange(9)
-    work = MuscleWork(0, MuscleAnnotation("GM", around[3]), build_stack(*around), np.arange(9.0), hidden_tasks(*around))
+    around = image, 5 * np.arange(9.0), (0.5, 0.5), {t: mask[t] for t in (0, 8)}, frozenset(), np.arange(9)
+    work = MuscleWork(0, MuscleAnnotation("GM", around[3]), build_stack(*around), around[1], hidden_tasks(*around))
     work.score_drafts()
     work.add_faint()
     assert (work.draft == FAINT) == (far > 0)
@@ -262,6 +262,9 @@ def test_from_two_slices_that_lose_each_other_the_network_starts_from_next_to_no
     work.add_network(2 * belly, [task.fields[FAINT] for task in work.tasks])
     work.choose()
     assert work.chosen == FREE_NETWORK, "whatever it found of the slices that nothing reached"
+    within = work._promises[CARRIED].scale / work.sized_trusts[CARRIED].scale
+    seen = work._promises[FREE_NETWORK].scale / work.sized_trusts[FREE_NETWORK].scale
+    assert within > 1.5 and seen == pytest.approx(within**0.5)
 
 
 @pytest.mark.parametrize("across", [False, True], ids=["at one side", "from side to side"])
