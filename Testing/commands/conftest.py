@@ -19,3 +19,10 @@ def temporary_folder(monkeypatch, tmp_path_factory):
     monkeypatch.setattr("tempfile.tempdir", str(folder))
     yield folder
     assert not list(folder.iterdir())
+
+
+@pytest.fixture
+def no_graphics(monkeypatch):
+    """As on a machine without OpenGL."""
+    view3d = pytest.importorskip("MusclePropLib.report.view3d")
+    monkeypatch.setattr(view3d, "_can_render", lambda: False)

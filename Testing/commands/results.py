@@ -3,6 +3,7 @@
 import numpy as np
 from small_files import write_case
 
+from MusclePropLib import cli
 from MusclePropLib.core.propagated import propagated_segmentation
 from MusclePropLib.core.segmentation import annotations_from_segmentation, read_segmentation, write_segmentation
 
@@ -26,3 +27,7 @@ def write_result(folder, name="leg", dice=0.9):
     out = folder / f"{name}-muscles.seg.nrrd"
     write_segmentation(out, propagated_segmentation(labels, annotations, given.geometry, summary))
     return image, drawn, out
+
+
+def report(*arguments):
+    return cli.main(["report", *map(str, arguments)])

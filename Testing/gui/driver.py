@@ -80,6 +80,10 @@ class Driver:
     def array(self, name: str) -> np.ndarray:
         return slicer.util.arrayFromSegmentBinaryLabelmap(self.segmentation, self.id_of(name), self.volume).astype(bool)
 
+    def shown(self, name: str) -> bool:
+        """Whether a widget is there to be seen while the panel is."""
+        return not getattr(self.ui, name)._real.isHidden()
+
     def drawn(self, name: str) -> list[int]:
         return sorted(self.work.tracker.states[self.id_of(name)].drawn)
 

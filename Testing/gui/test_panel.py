@@ -11,10 +11,6 @@ def enabled(driver, *names):
     return [getattr(driver.ui, name).enabled for name in names]
 
 
-def shown(driver, name):
-    return not getattr(driver.ui, name)._real.isHidden()
-
-
 def test_begins_with_what_the_scene_has_and_says_what_is_missing(drive):
     driver = drive()
     assert driver.parameters.volume is driver.volume
@@ -33,7 +29,7 @@ def test_begins_with_what_the_scene_has_and_says_what_is_missing(drive):
 def test_only_what_there_is_a_use_for_is_shown(drive):
     driver = drive()
     for name in ("setupFrame", "problemLabel", "stopButton", "progressBar", "progressLabel", "resultFrame"):
-        assert not shown(driver, name), name
+        assert not driver.shown(name), name
 
 
 def test_propagate_preview_accept_undo(drawn):
@@ -42,7 +38,7 @@ def test_propagate_preview_accept_undo(drawn):
     before = {name: drawn.array(name) for name in ("GM", "GL", "SOL")}
     drawn.click("propagateButton")
     assert drawn.ui.propagateButton.text == "Cancel"
-    assert shown(drawn, "stopButton") and shown(drawn, "progressBar")
+    assert drawn.shown("stopButton") and drawn.shown("progressBar")
     drawn.until(lambda: drawn.session.preview_node_id, "the first preview")
     preview = slicer.mrmlScene.GetNodeByID(drawn.session.preview_node_id)
     assert preview.GetSegmentation().GetNumberOfSegments() == 3
@@ -147,91 +143,6 @@ def test_next_slice_goes_there(drawn):
     assert drawn.panel.annotate.strip.content.suggested == 3
 
 
-def slowly(drive):
-    """GM drawn on two slices of a volume with which the worker takes its time."""
-    driver = drive(name="slow")
-    driver.click("createSegmentsButton")
-    driver.draw({"GM": (4, 15)})
-    return driver
-
-
-def test_drawing_while_a_job_runs_is_kept_and_offered_for_another_round(drive):
-    driver = slowly(drive)
-    driver.click("propagateButton")
-    driver.until(lambda: driver.session.preview_node_id, "the preview")
-    driver.draw({"GM": (9,)}, radius=4)
-    assert driver.work.drawn_since()
-    mine = driver.array("GM")[9]
-    driver.click("stopButton")
-    assert not driver.ui.stopButton.enabled, "once is enough"
-    driver.until_done()
-    assert shown(driver, "changedLabel")
-    assert driver.ui.propagateButton.text == "Propagate again"
-    driver.click("acceptButton")
-    np.testing.assert_array_equal(driver.array("GM")[9], mine)
-    assert driver.drawn("GM") == [4, 9, 15]
-    assert shown(driver, "changedLabel"), "the last propagation does not know slice 9, accepted or not"
-
-
-def test_coarse_preview_lies_on_the_voxels_that_it_was_taken_from(drive):
-    import slicer
-
-    from MusclePropLib.jobs.protocol import Event
-
-    driver = slowly(drive)
-    driver.click("propagateButton")
-    driver.until(lambda: driver.session.preview_node_id, "the first preview")
-    job, coarse = driver.session.job.job, np.random.default_rng(0).integers(0, 2, (20, 30, 40)).astype(np.uint8)
-    np.save(job.folder / "coarse.npy", coarse)
-    driver.session._take_in(Event("preview", job.id, {"file": "coarse.npy", "strides": [1, 2, 2], "step": 1}))
-    preview = slicer.mrmlScene.GetNodeByID(driver.session.preview_node_id)
-    found = slicer.util.arrayFromSegmentBinaryLabelmap(preview, driver.id_of("GM"), driver.volume)
-    np.testing.assert_array_equal(found[:, ::2, ::2], coarse)
-
-
-def test_cancel_gives_everything_back(drive):
-    driver = slowly(drive)
-    before = driver.array("GM")
-    driver.click("propagateButton")
-    driver.until(lambda: driver.session.preview_node_id, "the preview")
-    driver.click("propagateButton")
-    assert driver.session.preview_node_id is None, "it goes at once"
-    assert not driver.ui.propagateButton.enabled
-    driver.until_done()
-    assert driver.ui.propagateButton.text == "Propagate" and driver.ui.propagateButton.enabled
-    np.testing.assert_array_equal(driver.array("GM"), before)
-
-
-def test_double_click_propagates_and_does_not_cancel(drive):
-    from PySide6 import QtCore
-    from PySide6.QtTest import QTest
-
-    driver = slowly(drive)
-    driver.widget._real.show()
-    button, left = driver.ui.propagateButton._real, QtCore.Qt.MouseButton.LeftButton
-    for event in (QTest.mousePress, QTest.mouseRelease, QTest.mouseDClick, QTest.mouseRelease):  # as Qt sends them
-        event(button, left)
-    driver.until(lambda: driver.session.preview_node_id, "the preview")
-    assert driver.ui.propagateButton.text == "Cancel"
-    driver.click("propagateButton")
-    driver.until_done()
-    assert driver.ui.propagateButton.text == "Propagate"
-
-
-def test_crash_of_the_worker_is_told_and_the_next_job_runs(drive):
-    driver = drive(name="crash")
-    driver.click("createSegmentsButton")
-    driver.draw({"GM": (4, 15)})
-    driver.click("propagateButton")
-    driver.until_done()
-    assert "ended unexpectedly" in driver.ui.progressLabel.text
-    assert driver.session.preview_node_id is None
-    driver.volume.SetName("calf")
-    driver.click("propagateButton")
-    driver.until_done()
-    assert driver.session.summary is not None
-
-
 def test_marks_for_absent_muscles(drawn):
     drawn.ui.segmentEditor.setCurrentSegmentID(drawn.id_of("GM"))
     drawn.work.go_to(17)
@@ -296,11 +207,11 @@ def test_volume_that_cannot_be_worked_on_says_why(drawn):
     drawn.volume.SetAndObserveTransformNodeID(bend.GetID())
     drawn.settle()
     assert "non-linear transform 'warp'" in drawn.ui.problemLabel.text
-    assert shown(drawn, "problemLabel") and not drawn.ui.propagateButton.enabled
+    assert drawn.shown("problemLabel") and not drawn.ui.propagateButton.enabled
     assert drawn.ui.propagateButton.toolTip == drawn.ui.problemLabel.text
     drawn.volume.SetAndObserveTransformNodeID(None)
     drawn.settle()
-    assert not shown(drawn, "problemLabel") and drawn.ui.propagateButton.enabled
+    assert not drawn.shown("problemLabel") and drawn.ui.propagateButton.enabled
 
 
 def test_colour_volume_can_be_chosen_and_says_why_not(drawn):
@@ -334,10 +245,10 @@ def test_measures_what_the_segments_hold(drawn):
 
 def test_measured_volumes_go_when_the_segments_change(drawn):
     drawn.click("measureButton")
-    assert shown(drawn, "measureLabel")
+    assert drawn.shown("measureLabel")
     drawn.draw({"GM": (7,)}, radius=3)
     drawn.settle()
-    assert not shown(drawn, "measureLabel"), "old volumes beside new segments"
+    assert not drawn.shown("measureLabel"), "old volumes beside new segments"
 
 
 def test_settings_reach_the_worker(drawn, tmp_path):
@@ -350,7 +261,7 @@ def test_settings_reach_the_worker(drawn, tmp_path):
     drawn.settle()
     assert (drawn.parameters.device, drawn.parameters.method) == (Device.CPU, Method.INTERPOLATION)
     assert drawn.parameters.axis is Axis.K and drawn.parameters.fixed_axis == 0
-    assert not shown(drawn, "weightsFileEdit")
+    assert not drawn.shown("weightsFileEdit")
     assert drawn.parameters.settings() == {
         "device": "cpu",
         "time_limit": 42.0,
@@ -359,7 +270,7 @@ def test_settings_reach_the_worker(drawn, tmp_path):
     }
     drawn.parameters.weights = Weights.FILE
     drawn.settle()
-    assert shown(drawn, "weightsFileEdit")
+    assert drawn.shown("weightsFileEdit")
     with pytest.raises(InputError, match="no such file of weights"):
         drawn.work.propagate()
     weights = tmp_path / "mine.safetensors"
@@ -393,7 +304,7 @@ def test_missing_packages_are_named_and_nothing_can_start(app, tmp_path):
     requirements = tmp_path / "requirements.txt"
     requirements.write_text("# none\nno-such-package-of-muscles>=2\n", encoding="utf-8")
     driver = Driver(requirements, [sys.executable, str(STAND_IN)])
-    assert shown(driver, "setupFrame")
+    assert driver.shown("setupFrame")
     assert "no-such-package-of-muscles" in driver.ui.setupLabel.text
     assert "Install the missing packages" in driver.ui.propagateButton.toolTip
     driver.close()
@@ -434,20 +345,3 @@ def test_strokes_leave_hidden_segments_alone(drive):
     assert node.GetOverwriteMode() == node.OverwriteVisibleSegments
     node.SetSourceVolumeIntensityMask(True)
     assert not node.GetSourceVolumeIntensityMask()
-
-
-def test_a_worker_that_had_to_be_killed_is_replaced(drive, monkeypatch):
-    from driver import running
-
-    from MusclePropLib.jobs import runner
-
-    monkeypatch.setattr(runner, "CANCEL_GRACE", -1.0)
-    driver = drive(name="busy")
-    driver.click("createSegmentsButton")
-    driver.draw({"GM": (4, 15)})
-    driver.click("propagateButton")
-    driver.until(lambda: driver.session.preview_node_id, "the preview")
-    driver.click("propagateButton")
-    driver.until_done()
-    driver.until(lambda: driver.session.poll() or len(driver.pids) == 2, "a new worker")
-    driver.until(lambda: not running(driver.pids[0]), "the end of the old one")

@@ -139,10 +139,6 @@ def lacking(app, tmp_path, monkeypatch):
     qt.QSettings().remove(setup.INTERRUPTED)
 
 
-def shown(driver, name):
-    return not getattr(driver.ui, name)._real.isHidden()
-
-
 def test_where_there_is_no_torch_it_says_so_and_offers_nothing(lacking, monkeypatch):
     from MusclePropLib.gui import setup
 
@@ -150,7 +146,7 @@ def test_where_there_is_no_torch_it_says_so_and_offers_nothing(lacking, monkeypa
     monkeypatch.setattr(setup, "torch_is_to_be_had", lambda: False)
     driver = lacking([])
     assert driver.ui.setupLabel.text.startswith("PyTorch is no longer made for Macs with Intel processors")
-    assert shown(driver, "setupFrame") and not driver.ui.installButton.enabled
+    assert driver.shown("setupFrame") and not driver.ui.installButton.enabled
     monkeypatch.setattr(setup, "torch_is_to_be_had", lambda: True)
     driver.panel.setup.check()
     assert driver.ui.installButton.enabled
@@ -171,7 +167,7 @@ def test_asks_first(lacking):
     driver.click("installButton")
     assert "tqdm" in driver.asked.texts[0]
     assert driver.ui.installButton.text == "Install"
-    assert shown(driver, "setupFrame")
+    assert driver.shown("setupFrame")
 
 
 def test_installs_step_by_step_and_the_panel_comes_to_life(lacking, tmp_path, monkeypatch):
@@ -184,9 +180,9 @@ def test_installs_step_by_step_and_the_panel_comes_to_life(lacking, tmp_path, mo
     assert "Install the missing packages" in driver.ui.propagateButton.toolTip
     driver.click("installButton")
     assert driver.ui.installButton.text == "Cancel"
-    assert shown(driver, "setupProgressBar")
+    assert driver.shown("setupProgressBar")
     driver.until(lambda: driver.ui.setupLabel.text == "Collecting tqdm", "output is shown")
-    driver.until(lambda: not shown(driver, "setupFrame"), "the set-up goes")
+    driver.until(lambda: not driver.shown("setupFrame"), "the set-up goes")
     assert not list(Path(tempfile.gettempdir()).glob("muscleprop-install-*")), "nor is anything left of it"
     assert "Install" not in driver.ui.propagateButton.toolTip
 
